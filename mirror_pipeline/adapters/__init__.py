@@ -1,0 +1,1 @@
+"""Everything that touches the world: disk, network, other programs. They carry out, the domain decides."""

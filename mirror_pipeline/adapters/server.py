@@ -1,0 +1,299 @@
+"""The published directory over HTTP: Starlette answers, uvicorn listens.
+
+What belongs here: files, sockets, signals, and the part of HTTP that needs the bytes (RFC 9110: validators,
+conditions, ranges). What does not: which key answers a path and with which headers (``domain.serving``), or
+writing a site (``adapters.site``).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from io import FileIO
+from pathlib import Path
+from stat import S_ISREG
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from mirror_pipeline.domain.artifact import is_sha256
+from mirror_pipeline.domain.serving import File, Redirect, client_has, requested_range, route
+from mirror_pipeline.errors import PortInUseError
+
+Etags = Callable[[], Mapping[str, str]]
+
+_CHUNK = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(site: Path, etags: Etags | None = None) -> Starlette:
+    """Serve what ``site`` leads to at the moment of each request.
+
+    ``etags`` gives the SHA-256 of keys and replaces the generation's own ``manifest.json``.
+    """
+    return Starlette(routes=[_EveryPath(site, etags)])
+
+
+def serve(site: Path, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM, then return. ``on_ready`` gets the base URL, without a trailing slash.
+
+    Only for the main thread, where signals arrive.
+    """
+    with _signals_interrupt():
+        try:
+            with serving(site, host, port) as url:
+                on_ready(url)
+                threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def serving(site: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve in a background thread for the length of a block; the value is the base URL, as in ``serve``."""
+    listener = _listen(host, port)
+    server = _Server(_configuration(create_app(site)))
+    # A daemon, so that a second Ctrl-C while it finishes its downloads ends the process at once.
+    thread = threading.Thread(target=server.run, args=([listener],), name="mirror-server", daemon=True)
+    try:
+        thread.start()
+        # The socket already listens: whoever connects before uvicorn is up waits in its backlog.
+        yield _base_url(host, listener)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def _configuration(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,  # seconds for open downloads
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a client that stopped reading leaves no half-closed connection behind."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Make SIGTERM interrupt like Ctrl-C, and Ctrl-C interrupt even where a shell had it ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        busy = getattr(error, "errno", None) == errno.EADDRINUSE
+        reason = "another program listens there" if busy else getattr(error, "strerror", None) or error
+        raise PortInUseError(f"cannot listen at {host}:{port}: {reason}", host=host, port=port) from error
+
+
+def _base_url(host: str, listener: socket.socket) -> str:
+    """Address to call: an address that stands for every interface is no address to connect to."""
+    name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    port = listener.getsockname()[1]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+class _EveryPath(BaseRoute):
+    """One route for all, because the table of paths is ``domain.serving`` and not Starlette's."""
+
+    def __init__(self, site: Path, etags: Etags | None) -> None:
+        self._site, self._etags = site, etags
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await run_in_threadpool(self._answer, Request(scope))
+        await response(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _message(405, "Method Not Allowed", {"allow": "GET, HEAD"})
+        try:
+            return _answer_from(_Generation.live(self._site, self._etags), request)
+        except FileNotFoundError:  # pruned between the look and the opening
+            return _message(404, "Not Found")
+        except OSError:
+            _log.exception("cannot answer %r", request.scope["path"])
+            return _message(500, "Internal Server Error", {"cache-control": "no-store"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A regular file that may be shown, and its strong validator."""
+
+    path: Path
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    """One state of the mirror, resolved once so that a switch never shows a request two of them."""
+
+    root: Path
+    digests: Mapping[str, tuple[str, int | None]]
+
+    @classmethod
+    def live(cls, site: Path, etags: Etags | None) -> _Generation:
+        root = site.resolve()
+        if etags is None:
+            return cls(root, _digests_in(root / "manifest.json"))
+        return cls(root, {key: (digest, None) for key, digest in etags().items()})
+
+    def find(self, key: str) -> _Found | None:
+        """Look a key up; what is absent, no regular file, or out of bounds is equally not published."""
+        try:
+            path = (self.root / key).resolve()
+            stat = path.stat()
+        except (OSError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
+            return None
+        if not S_ISREG(stat.st_mode) or not self._holds(path):
+            return None
+        digest, size = self.digests.get(key, ("", None))
+        if not digest or size not in (None, stat.st_size):
+            digest = _content_digest(path, stat.st_size, stat.st_mtime_ns)
+        return _Found(path, stat.st_size, f'"{digest}"')
+
+    def _holds(self, path: Path) -> bool:
+        """Whether every link on the way stayed in the generation, or in the store that its own link names."""
+        return path.is_relative_to(self.root) or path.is_relative_to((self.root / "packages").resolve())
+
+
+def _digests_in(manifest: Path) -> Mapping[str, tuple[str, int | None]]:
+    try:
+        stat = manifest.stat()
+        return _parsed_manifest(manifest, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _parsed_manifest(path: Path, *_identity: int) -> Mapping[str, tuple[str, int | None]]:
+    """Read digests and sizes. Whether a manifest is *right* is for verification to say, not for a server."""
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        entries = {key: (entry["sha256"], entry["size"]) for key, entry in files.items()}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        _log.warning("the live manifest.json is unreadable; ETags come from the files")
+        return {}
+    return {key: entry for key, entry in entries.items() if isinstance(entry[0], str) and is_sha256(entry[0])}
+
+
+@lru_cache(maxsize=16_384)
+def _content_digest(path: Path, *_identity: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _answer_from(generation: _Generation, request: Request) -> Response:
+    accept = ",".join(request.headers.getlist("accept")) or None
+    path = request.scope["raw_path"].decode("latin-1")  # undecoded: ``%2f`` still differs from a slash
+    outcome = route(path, accept, lambda _: True)  # looked up once, below
+    if isinstance(outcome, Redirect):
+        return _message(301, "Moved Permanently", {"location": outcome.location})
+    if isinstance(outcome, File) and (found := generation.find(outcome.key)):
+        return _file(outcome, found, request)
+    return _message(404, "Not Found")
+
+
+def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    common = {"cache-control": "public, max-age=10", "x-content-type-options": "nosniff"}
+    return Response(f"{text}\n", status, {**common, **(headers or {})}, media_type="text/plain")
+
+
+def _file(file: File, found: _Found, request: Request) -> Response:
+    headers = {
+        "content-type": file.content_type,
+        "cache-control": file.cache_control,
+        "etag": found.etag,
+        "accept-ranges": "bytes",
+        "x-content-type-options": "nosniff",
+        **({"vary": "Accept"} if file.vary else {}),
+    }
+    if client_has(found.etag, ",".join(request.headers.getlist("if-none-match"))):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":  # ranges are defined for GET alone (RFC 9110 §14.2)
+        return Response(headers={**headers, "content-length": str(found.size)})
+    # Equal exactly, so neither a date nor a weak validator counts (RFC 9110 §13.1.5).
+    current = request.headers.get("if-range", found.etag) == found.etag
+    wanted = requested_range(request.headers.get("range", ""), found.size) if current else None
+    return _content(found, wanted, headers)
+
+
+def _content(found: _Found, wanted: range | None, headers: dict[str, str]) -> Response:
+    if wanted is not None and not wanted:
+        return _message(416, "Range Not Satisfiable", {"content-range": f"bytes */{found.size}"})
+    if wanted is not None:
+        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}"
+    status, span = (200, range(found.size)) if wanted is None else (206, wanted)
+    headers["content-length"] = str(len(span))
+    source = FileIO(found.path)
+    if len(span) > _CHUNK:
+        return _Stream(source, span, status, headers)
+    with source:
+        return Response(b"".join(_chunks(source, span)), status, headers)
+
+
+def _chunks(source: FileIO, span: range) -> Iterator[bytes]:
+    """Read a span in pieces; a file that turns out shorter ends early, which the client sees as a cut."""
+    source.seek(span.start)
+    left = len(span)
+    while left and (chunk := source.read(min(left, _CHUNK))):
+        left -= len(chunk)
+        yield chunk
+
+
+class _Stream(StreamingResponse):
+    """Starlette's own file response opens by name after the headers are out; here the file is open before."""
+
+    def __init__(self, source: FileIO, span: range, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(_chunks(source, span), status, headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._source.close()

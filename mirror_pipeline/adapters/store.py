@@ -1,0 +1,133 @@
+"""The wheel store: ``MIRROR_HOME/packages``, flat, immutable, verified on the way in.
+
+A file gets in only whole and with the digest the lock names. Temporary files lie in ``MIRROR_HOME/tmp``,
+on the same disk, so that the last step is a rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+import zipfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from packaging.metadata import parse_email
+from typing_extensions import Self
+
+from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.wheelset import CoreMetadata
+
+_HASHING_THREADS = 4
+
+
+class WheelStore:
+    """Artifacts by file name, and the ``.metadata`` siblings of wheels."""
+
+    def __init__(self, home: Path) -> None:
+        self.packages = home / "packages"
+        self._temporary = home / "tmp"
+
+    def prepare(self) -> None:
+        """Make the directories; a read-only home is found here, before anything is fetched."""
+        with disk_errors(self.packages):
+            self.packages.mkdir(parents=True, exist_ok=True)
+            self._temporary.mkdir(parents=True, exist_ok=True)
+            probe = self._temporary / f"probe-{uuid.uuid4().hex[:8]}"
+            probe.touch()
+            probe.unlink()
+
+    def path(self, file: str) -> Path:
+        """Where a file lies or would lie."""
+        return self.packages / file
+
+    def sizes(self, artifacts: Iterable[Artifact]) -> Mapping[str, int]:
+        """Which of these are in the store with the lock's digest: file name → size in bytes."""
+        present = [artifact for artifact in artifacts if self.path(artifact.file).is_file()]
+        with disk_errors(self.packages), ThreadPoolExecutor(_HASHING_THREADS) as pool:
+            digests = pool.map(lambda artifact: sha256_of(self.path(artifact.file)), present)
+            return {
+                artifact.file: self.path(artifact.file).stat().st_size
+                for artifact, digest in zip(present, digests, strict=True)
+                if digest == artifact.sha256
+            }
+
+    def incoming(self, file: str) -> Incoming:
+        """A place to write one arriving file to."""
+        return Incoming(self._temporary / f"{uuid.uuid4().hex}.part", self.path(file))
+
+    def core_metadata(self, file: str) -> CoreMetadata | None:
+        """Take ``METADATA`` out of a stored wheel and put it beside it (PEP 658).
+
+        None where the wheel has none: then no ``.metadata`` is there, and no page may promise one.
+        """
+        content = _metadata_of(self.path(file))
+        if content is None:
+            return None
+        write_atomically(self.path(f"{file}.metadata"), content)
+        requires = parse_email(content)[0].get("requires_python")
+        return CoreMetadata(hashlib.sha256(content).hexdigest(), len(content), requires or None)
+
+
+class Incoming:
+    """A file on its way into the store: written to a temporary name, hashed as it arrives."""
+
+    def __init__(self, temporary: Path, final: Path) -> None:
+        self._temporary, self._final = temporary, final
+        self._stream = temporary.open("wb")
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes."""
+        self._digest.update(chunk)
+        self._stream.write(chunk)
+        self.size += len(chunk)
+
+    def restart(self) -> None:
+        """Forget what was written: the server would not continue where it broke off."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was written so far."""
+        return self._digest.hexdigest()
+
+    def commit(self) -> None:
+        """Flush to the disk and move into the store."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        self._temporary.replace(self._final)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+        with suppress(FileNotFoundError):
+            self._temporary.unlink()
+
+
+def _metadata_of(wheel: Path) -> bytes | None:
+    """The bytes of ``*.dist-info/METADATA`` (PEP 427), found at the top of the archive only."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [
+                name
+                for name in archive.namelist()
+                if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+            ]
+            return archive.read(names[0]) if len(names) == 1 else None
+    except (zipfile.BadZipFile, NotImplementedError, EOFError):
+        return None

@@ -1,0 +1,1 @@
+"""The Dagster rim: each asset reads its inputs, calls the domain, writes its outputs and reports."""

@@ -1,0 +1,78 @@
+"""Tables for people: coverage, gaps, findings and sizes as Markdown, the same in the UI and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mirror_pipeline.domain.plan import Gap, Plan
+from mirror_pipeline.domain.verification import Report
+
+_MOST_ROWS = 100
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table, cut with a note where it would be too long to read."""
+    lines = [tuple(map(_cell, row)) for row in rows]
+    shown = lines[:_MOST_ROWS]
+    if len(lines) > _MOST_ROWS:
+        shown.append((f"… {len(lines) - _MOST_ROWS} more", *[""] * (len(header) - 1)))
+    rule = ["---"] * len(header)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (tuple(header), tuple(rule), *shown))
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def megabytes(size: float) -> str:
+    """Bytes as MB (10⁶), for people."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def coverage_table(plan: Plan) -> str:
+    """Pins per target and how many of them have no artifact."""
+    rows = []
+    for target, pins in plan.targets.items():
+        platform, _, python = target.partition("/")
+        gaps = [gap for gap in plan.platforms[platform].gaps if python in gap.pythons]
+        state = f"{len(pins) - len(gaps)}/{len(pins)}"
+        rows.append(
+            (platform, python, state, ", ".join(f"{gap.project} {gap.version}" for gap in gaps) or "—")
+        )
+    return table(("platform", "Python", "covered", "gaps"), rows)
+
+
+def gap_table(gaps: Iterable[tuple[str, Gap]]) -> str:
+    """Every gap with its reason."""
+    rows = [(name, gap.project, gap.version, ", ".join(gap.pythons), gap.reason) for name, gap in gaps]
+    return table(("platform", "project", "version", "Pythons", "reason"), rows) if rows else "No gaps."
+
+
+def size_table(sizes: Mapping[str, int], most: int = 15) -> str:
+    """The biggest files, with a bar each."""
+    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:most]
+    top = biggest[0][1] if biggest else 1
+    return table(
+        ("file", "size", ""),
+        [(name, megabytes(size), "█" * max(1, 20 * size // max(top, 1))) for name, size in biggest],
+    )
+
+
+def as_markdown(report: Report, plan: Plan) -> str:
+    """A verification report for people."""
+    verdict = "passed" if report.passed else f"{len(report.findings)} findings"
+    layers = [(layer.layer, layer.checked, len(layer.findings)) for layer in report.layers]
+    found = [(f.layer, f.subject, f.problem, f.expected or "", f.actual or "") for f in report.findings]
+    notes = [f"- {note}" for layer in report.layers for note in layer.notes]
+    parts = [
+        f"# Verification: {verdict}",
+        f"Generation {report.generation}, requirements `{report.requirements[:12]}`.",
+        table(("layer", "checked", "findings"), layers),
+        table(("layer", "subject", "problem", "expected", "actual"), found) if found else "",
+        "## Coverage",
+        coverage_table(plan),
+        "## Gaps",
+        gap_table(plan.gaps),
+        "\n".join(notes),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"

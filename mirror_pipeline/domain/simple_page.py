@@ -1,0 +1,123 @@
+"""Reading a project page, ours or an upstream's: HTML (PEP 503) or JSON (PEP 691) to ``UpstreamFile``.
+
+Pages of big projects run to megabytes and a mirror wants few files of them, so only those named in
+``wanted`` are looked at closely.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from html.parser import HTMLParser
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from mirror_pipeline.domain.artifact import is_sha256
+from mirror_pipeline.domain.wheelset import UpstreamFile
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+# Tags are found by pattern and only those of wanted files are parsed: a parser written in Python takes
+# a second for the longest pages.
+_ANCHOR = re.compile(r"""<a\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
+_BASE = re.compile(r"""<base\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
+_HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
+Wanted = Callable[[str, str | None], bool]
+"""Whether a file is of interest, by its name and the SHA-256 the page gives for it."""
+
+
+class PageError(ValueError):
+    """The page is not a Simple project page of a version that is read here."""
+
+
+def read_page(content: bytes, content_type: str, url: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
+    """The wanted files of a project page. ``url`` is where the page was found (after redirects)."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media.endswith("json"):
+        return tuple(_from_json(content, url, wanted))
+    if media in ("text/html", "application/vnd.pypi.simple.v1+html", "application/xhtml+xml", ""):
+        return tuple(_from_html(content.decode("utf-8", "replace"), url, wanted))
+    raise PageError(f"unexpected content type {media!r}")
+
+
+def _from_json(content: bytes, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
+    try:
+        document = json.loads(content)
+        if not str(document.get("meta", {}).get("api-version", "1.0")).startswith("1."):
+            raise PageError(f"Simple API version {document['meta']['api-version']} is not known here")
+        for entry in document["files"]:
+            sha256 = _digest(entry.get("hashes", {}).get("sha256"))
+            if wanted(entry["filename"], sha256):
+                yield _json_file(entry, sha256, url)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise PageError(f"not a Simple project page: {error!r}") from None
+
+
+def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> UpstreamFile:
+    size = entry.get("size")
+    return UpstreamFile(
+        file=entry["filename"],
+        url=urljoin(url, entry["url"]),
+        sha256=sha256,
+        size=size if isinstance(size, int) else None,
+        requires_python=entry.get("requires-python") or None,
+        yanked=_yanked(entry.get("yanked", False)),
+        upload_time=entry.get("upload-time") or None,
+    )
+
+
+def _digest(value: object) -> str | None:
+    return value.lower() if isinstance(value, str) and is_sha256(value.lower()) else None
+
+
+def _yanked(value: object) -> str | bool:
+    return value if isinstance(value, str) and value else bool(value)
+
+
+def _from_html(text: str, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
+    base = _base(text, url)
+    for found in _ANCHOR.finditer(text):
+        href = _HREF.search(found.group())
+        if href is None:
+            continue
+        target, fragment = urldefrag(html.unescape(next(filter(None, href.groups()), "")))
+        name = unquote(urlsplit(target).path.rpartition("/")[2])
+        algorithm, _, value = fragment.partition("=")
+        sha256 = _digest(value) if algorithm == "sha256" else None
+        if name and wanted(name, sha256):
+            yield _html_file(name, urljoin(base, target), sha256, _attributes(found.group()))
+
+
+def _html_file(name: str, url: str, sha256: str | None, attributes: Mapping[str, str | None]) -> UpstreamFile:
+    return UpstreamFile(
+        file=name,
+        url=url,
+        sha256=sha256,
+        requires_python=attributes.get("data-requires-python") or None,
+        yanked=(attributes["data-yanked"] or True) if "data-yanked" in attributes else False,
+    )
+
+
+def _base(text: str, url: str) -> str:
+    """Where relative links start: ``<base href>``, which other indexes may have, or the page itself."""
+    found = _BASE.search(text)
+    href = _attributes(found.group()).get("href") if found else None
+    return urljoin(url, href) if href else url
+
+
+def _attributes(tag: str) -> Mapping[str, str | None]:
+    parser = _OneTag()
+    parser.feed(tag)
+    return parser.attributes
+
+
+class _OneTag(HTMLParser):
+    """Reads the attributes of a single start tag."""
+
+    attributes: Mapping[str, str | None] = MappingProxyType({})
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes = dict(attrs)

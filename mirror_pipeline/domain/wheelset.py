@@ -1,0 +1,83 @@
+"""A wheel set: the artifacts of one platform, present and verified, with what upstream told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mirror_pipeline.domain.artifact import Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFile:
+    """What a Simple page says of one file (PEP 503, 592, 691, 700). Unknown is None."""
+
+    file: str
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+    requires_python: str | None = None
+    yanked: str | bool = False
+    """PEP 592: true, or the reason."""
+    upload_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """The ``.metadata`` sibling of a wheel (PEP 658) and what pages repeat from it."""
+
+    sha256: str
+    size: int
+    requires_python: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """An artifact that is in the store with the lock's digest. Everything a page says of it is here."""
+
+    artifact: Artifact
+    size: int
+    metadata: CoreMetadata | None = None
+    requires_python: str | None = None
+    yanked: str | bool = False
+    upload_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that should exist but did not arrive, or did not match. ``permanent``: retrying is pointless."""
+
+    file: str
+    project: str
+    reason: str
+    permanent: bool = False
+    expected: str | None = None
+    actual: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSet:
+    """One platform's partition of the mirror. ``failures`` is not empty only where they are allowed."""
+
+    platform: str
+    held: tuple[Held, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """An incomplete set counts as stale: the next refresh tries again."""
+        return not self.failures
+
+    @property
+    def size(self) -> int:
+        """Bytes of all artifacts."""
+        return sum(item.size for item in self.held)
+
+
+def by_project(sets: Iterable[WheelSet]) -> Mapping[str, tuple[Held, ...]]:
+    """All sets together, by project, each file once, in the order of file names."""
+    found: dict[str, dict[str, Held]] = {}
+    for wheel_set in sets:
+        for item in wheel_set.held:
+            found.setdefault(item.artifact.project, {})[item.artifact.file] = item
+    return {project: tuple(files[name] for name in sorted(files)) for project, files in sorted(found.items())}

@@ -1,0 +1,128 @@
+"""Dependencies as poetry writes them, in locks and in pyproject.toml: constraint, marker, extras.
+
+poetry-core knows the constraint language (``^1.2``, ``~3``, ``>=1,<2 || >=4``) and turns ``python`` and
+``platform`` keys into markers; this module only keeps it from looking at the disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionConstraint
+from poetry.core.constraints.version.exceptions import ParseConstraintError
+from poetry.core.constraints.version.parser import parse_constraint
+from poetry.core.factory import Factory
+from poetry.core.version.exceptions import InvalidVersionError
+from poetry.core.version.markers import BaseMarker
+
+from mirror_pipeline.domain.lock import Pin
+from mirror_pipeline.lockfiles.table import Table
+
+# Keys that say where a dependency comes from: the lock's own source table is what counts.
+_WHERE = ("path", "git", "url", "file", "branch", "tag", "rev", "develop", "subdirectory", "source")
+_NAME_AND_EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One wish for a project: where the marker holds, a version within the constraint, with extras."""
+
+    name: NormalizedName
+    constraint: VersionConstraint
+    extras: tuple[str, ...] = ()
+    marker: Marker | None = None
+    optional: bool = False
+
+
+def normalized_extra(name: str) -> str:
+    """An extra's name as PEP 685 compares them."""
+    return canonicalize_name(name)
+
+
+def wanted(name: str, value: object, table: Table) -> Iterator[Wanted]:
+    """Read one entry of a dependency table: a constraint, a table, or a list of either."""
+    for entry in value if isinstance(value, list) else [value]:
+        if not isinstance(entry, str | Mapping):
+            raise table.error(name, "expected a constraint, a table or a list of them")
+        yield from _wanted_one(name, entry, table)
+
+
+def _wanted_one(name: str, entry: str | Mapping[str, Any], table: Table) -> Iterator[Wanted]:
+    spec: dict[str, Any] = {"version": entry} if isinstance(entry, str) else dict(entry)
+    spec = {key: value for key, value in spec.items() if key not in _WHERE}
+    spec.setdefault("version", "*")
+    try:
+        dependency = Factory.create_dependency(name, spec)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise table.error(name, f"not a dependency: {error}") from None
+    if dependency.marker.is_empty():
+        return
+    yield Wanted(
+        name=dependency.name,
+        constraint=dependency.constraint,
+        extras=tuple(sorted(normalized_extra(extra) for extra in dependency.extras)),
+        marker=to_marker(dependency.marker),
+        optional=dependency.is_optional(),
+    )
+
+
+def wanted_requirement(text: str, table: Table, key: str) -> Wanted:
+    """Read a PEP 508 requirement, as pyproject's ``[project]`` has them."""
+    try:
+        requirement = Requirement(text)
+        constraint = parse_constraint(str(requirement.specifier) or "*")
+    except (InvalidRequirement, ParseConstraintError) as error:
+        raise table.error(key, f"{text!r} is not a requirement: {error}") from None
+    return Wanted(
+        name=canonicalize_name(requirement.name),
+        constraint=constraint,
+        extras=tuple(sorted(normalized_extra(extra) for extra in requirement.extras)),
+        marker=requirement.marker,
+    )
+
+
+def to_marker(marker: BaseMarker) -> Marker | None:
+    """A poetry-core marker as a packaging one; None holds everywhere."""
+    return None if marker.is_any() else Marker(str(marker))
+
+
+def matching(want: Wanted, pins: Sequence[Pin]) -> tuple[Pin, ...]:
+    """The pins a wish leads to: all of that name whose version fits.
+
+    Where none fits (a lock gone stale against its pyproject.toml) all of the name: an installer
+    takes what is locked.
+    """
+    named = tuple(pin for pin in pins if pin.name == want.name)
+    if len(named) < 2:
+        return named
+    return tuple(pin for pin in named if _fits(want.constraint, pin)) or named
+
+
+def _fits(constraint: VersionConstraint, pin: Pin) -> bool:
+    try:
+        return constraint.allows(PoetryVersion.parse(str(pin.version)))
+    except InvalidVersionError:
+        return True
+
+
+def wanted_by_extra(table: Table) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """``[package.extras]``: extra → project → the extras asked of it."""
+    return {
+        normalized_extra(extra): dict(_name_and_extras(entry) for entry in table.texts(extra))
+        for extra in table.names()
+    }
+
+
+def _name_and_extras(entry: str) -> tuple[str, tuple[str, ...]]:
+    found = _NAME_AND_EXTRAS.match(entry)
+    if found is None:
+        return "", ()
+    extras = (extra.strip() for extra in (found.group(2) or "").split(","))
+    return canonicalize_name(found.group(1)), tuple(normalized_extra(extra) for extra in extras if extra)

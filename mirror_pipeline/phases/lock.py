@@ -1,0 +1,43 @@
+"""Phase ``lock``: a snapshot, by content, of the configured lock files and of what is read beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirror_pipeline.adapters.documents import digest_of
+from mirror_pipeline.adapters.projects import load_projects
+from mirror_pipeline.lockfiles.formats import read_lock
+from mirror_pipeline.lockfiles.project_files import ProjectFiles
+from mirror_pipeline.phases.mirror import Mirror
+
+DOCUMENT = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of every project as they were when the run began."""
+
+    projects: tuple[ProjectFiles, ...]
+
+
+def current_snapshot(mirror: Mirror) -> Snapshot:
+    """The configured files as they are on disk now."""
+    return Snapshot(load_projects(mirror.settings.projects))
+
+
+def current_version(mirror: Mirror) -> str:
+    """Content hash of the configured files as they are on disk now."""
+    return digest_of(current_snapshot(mirror))
+
+
+def take_snapshot(mirror: Mirror) -> tuple[Snapshot, str]:
+    """Store the snapshot; a broken lock is refused before anything that was there is replaced."""
+    snapshot = current_snapshot(mirror)
+    for project in snapshot.projects:
+        read_lock(project)
+    return snapshot, mirror.documents.write(DOCUMENT, snapshot)
+
+
+def load_snapshot(mirror: Mirror) -> Snapshot:
+    """The stored snapshot."""
+    return mirror.documents.read(DOCUMENT, Snapshot)

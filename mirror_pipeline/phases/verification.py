@@ -1,0 +1,150 @@
+"""Phase ``verification_report``: look at the published mirror as a client would, compare, write the report.
+
+Read-only but for ``MIRROR_HOME/reports``; it never repairs. Bytes are read from the published directory,
+the installer talks to a server on the loopback interface that serves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from mirror_pipeline.adapters.documents import as_plain, encode
+from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
+from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
+from mirror_pipeline.adapters.server import serving
+from mirror_pipeline.domain.artifact import is_sdist
+from mirror_pipeline.domain.lock import Pin
+from mirror_pipeline.domain.manifest import MANIFEST
+from mirror_pipeline.domain.plan import Plan
+from mirror_pipeline.domain.report import as_markdown
+from mirror_pipeline.domain.target import NOARCH, Target
+from mirror_pipeline.domain.verification import (
+    Judged,
+    Report,
+    SiteFacts,
+    conflict_free_sets,
+    judge_coverage,
+    judge_index,
+    judge_installability,
+    judge_integrity,
+)
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
+from mirror_pipeline.phases.requirements import Requirements, selected_pins, version_of
+from mirror_pipeline.phases.wheel_plan import plan_for, targets_for
+
+_HASHING_THREADS = 4
+_INSTALLERS_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The outcome of the phase: the report and where it was written."""
+
+    report: Report
+    markdown: str
+    path: Path
+
+
+def verify(mirror: Mirror) -> Verified:
+    """Compare what is published with what is locked."""
+    requirements = mirror.documents.read(REQUIREMENTS, Requirements)
+    plan, _ = plan_for(mirror, requirements)
+    site = observe(mirror)
+    layers = (
+        judge_coverage(plan, site),
+        judge_integrity(plan.artifacts, site.digests),
+        judge_index(plan.artifacts, site),
+        _installability(mirror, requirements, plan),
+    )
+    gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}
+    report = Report(version_of(requirements), mirror.site.live, layers, gaps)
+    return _written(mirror, report, plan)
+
+
+def observe(mirror: Mirror) -> SiteFacts:
+    """Hash every published file that the manifest names, and read the pages."""
+    manifest = mirror.site.manifest()
+    if manifest is None:
+        return SiteFacts(None, {}, {})
+    root = mirror.site.link.resolve()
+    keys = [key for key in (*manifest.files, *_wanted_pages(root)) if (root / key).is_file()]
+    with disk_errors(root), ThreadPoolExecutor(_HASHING_THREADS) as pool:
+        digests = dict(zip(keys, pool.map(lambda key: sha256_of(root / key), keys), strict=True))
+        pages = {key: (root / key).read_bytes() for key in keys if key.startswith("simple/")}
+    return SiteFacts(manifest, digests, pages)
+
+
+def _wanted_pages(root: Path) -> Sequence[str]:
+    """Pages that are there though the manifest may not name them."""
+    return [path.relative_to(root).as_posix() for path in (root / "simple").rglob("index.*")]
+
+
+def _installability(mirror: Mirror, requirements: Requirements, plan: Plan) -> Judged:
+    """Let a real installer look for every pin of every target on the published site."""
+    if not (mirror.site.link / MANIFEST).is_file():
+        return judge_installability({"site": "nothing is published"}, 0)
+    targets = targets_for(mirror, requirements)
+    simulated = [target for target in targets if can_judge(target)]
+    notes = [
+        f"{target}: judged by tags only, the installer cannot simulate it"
+        for target in targets
+        if not can_judge(target)
+    ]
+    served = _served_pins(selected_pins(requirements), plan)
+    sources = _source_only(plan)
+    uv = find_installer()
+    with serving(mirror.site.link) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
+        look = _looker(uv, f"{url}/simple/", served, sources, plan)
+        verdicts = dict(zip(map(str, simulated), pool.map(look, simulated), strict=True))
+    complaints = {target: complaint for target, complaint in verdicts.items() if complaint}
+    return judge_installability(complaints, len(simulated), notes)
+
+
+def _looker(
+    uv: str, index_url: str, served: frozenset[str], sources: Sequence[str], plan: Plan
+) -> Callable[[Target], str]:
+    def look(target: Target) -> str:
+        pins = plan.targets.get(str(target), ())
+        gaps = [
+            f"{gap.project}=={gap.version}"
+            for gap in plan.platforms[target.platform.name].gaps
+            if str(target.python) in gap.pythons
+        ]
+        outside = [pin for pin in pins if pin not in served]
+        sets = conflict_free_sets(pins, [*gaps, *outside])
+        complaints = [judge(uv, index_url, pins, target, sources).complaint for pins in sets]
+        return " ".join(complaint for complaint in complaints if complaint)
+
+    return look
+
+
+def _served_pins(pins: Sequence[Pin], plan: Plan) -> frozenset[str]:
+    held = {(artifact.project, artifact.version) for artifact in plan.artifacts}
+    return frozenset(pin.label for pin in pins if (pin.name, str(pin.version)) in held)
+
+
+def _source_only(plan: Plan) -> tuple[str, ...]:
+    """Projects that are served as source somewhere: for those the installer may build."""
+    pure = plan.platforms.get(NOARCH)
+    return tuple(sorted({a.project for a in pure.artifacts if is_sdist(a.file)})) if pure else ()
+
+
+def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
+    """Keep the report, by time and as the latest, as JSON and as Markdown."""
+    folder, stamp = mirror.settings.home / "reports", datetime.now(timezone.utc)
+    markdown = as_markdown(report, plan)
+    content = encode(
+        {"made": stamp.isoformat(timespec="seconds"), "passed": report.passed, **as_plain(report)}
+    )
+    for name in (f"verification-{stamp:%Y%m%dT%H%M%SZ}", "verification-latest"):
+        write_atomically(folder / f"{name}.json", content)
+        write_atomically(folder / f"{name}.md", markdown.encode())
+    return Verified(report, markdown, folder / "verification-latest.json")
+
+
+__all__: Sequence[str] = ("Mapping", "Verified", "observe", "verify")

@@ -1,0 +1,97 @@
+"""Phase ``wheels``: fetch what a platform's plan wants and the store has not, verify it, describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mirror_pipeline.adapters.documents import digest_of
+from mirror_pipeline.adapters.fetching import Fetched
+from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.wheelset import Failure, Held, UpstreamFile, WheelSet
+from mirror_pipeline.errors import FetchFailedError
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.wheel_plan import load_plan
+
+DOCUMENT = "wheels"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The outcome of the phase for one platform."""
+
+    wheels: WheelSet
+    version: str
+    previous: WheelSet | None
+    downloaded_files: int
+    downloaded_bytes: int
+
+
+def document_of(platform: str) -> str:
+    """Name of a platform's wheel set among the documents."""
+    return f"{DOCUMENT}/{platform}"
+
+
+def gather_wheels(mirror: Mirror, platform: str, progress: Progress | None = None) -> Gathered:
+    """Make a platform's wheel set complete.
+
+    A failed file never stops its neighbours: all that can be had is fetched and kept. Unless failures
+    are allowed the phase then fails and the earlier set stays what the index is made from.
+    """
+    plan, progress = load_plan(mirror, platform), progress or mirror.progress
+    previous = mirror.documents.find(document_of(platform), WheelSet)
+    mirror.store.prepare()
+    present = mirror.store.sizes(plan.artifacts)
+    missing = [artifact for artifact in plan.artifacts if artifact.file not in present]
+    fetched = mirror.fetcher.fetch(missing, mirror.store, progress, platform)
+    if fetched.failures and not mirror.settings.allow_failures:
+        raise _failed(platform, fetched.failures)
+    known = {item.artifact.file: item for item in previous.held} if previous else {}
+    sizes = {**present, **fetched.sizes}
+    held = tuple(
+        _held(mirror, artifact, sizes[artifact.file], fetched.facts.get(artifact.file), known)
+        for artifact in plan.artifacts
+        if artifact.file in sizes
+    )
+    wheels = WheelSet(platform, held, fetched.failures)
+    mirror.documents.write(document_of(platform), wheels)
+    return Gathered(wheels, digest_of(wheels), previous, len(fetched.sizes), _bytes(fetched))
+
+
+def _bytes(fetched: Fetched) -> int:
+    return sum(fetched.sizes.values())
+
+
+def _held(
+    mirror: Mirror, artifact: Artifact, size: int, facts: UpstreamFile | None, known: Mapping[str, Held]
+) -> Held:
+    """Describe a stored artifact; what upstream told once is kept for as long as the file is."""
+    earlier = known.get(artifact.file)
+    told = facts or earlier
+    return Held(
+        artifact=artifact,
+        size=size,
+        metadata=mirror.store.core_metadata(artifact.file) if artifact.is_wheel else None,
+        requires_python=told.requires_python if told else None,
+        yanked=told.yanked if told else False,
+        upload_time=told.upload_time if told else None,
+    )
+
+
+def _failed(platform: str, failures: tuple[Failure, ...]) -> FetchFailedError:
+    first = failures[0]
+    more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
+    return FetchFailedError(
+        f"{platform}: {first.file}: {first.reason}{more}",
+        retryable=any(not failure.permanent for failure in failures),
+        platform=platform,
+        failures=[
+            {"file": f.file, "reason": f.reason, "expected": f.expected, "actual": f.actual} for f in failures
+        ],
+    )
+
+
+def load_wheels(mirror: Mirror, platform: str) -> WheelSet:
+    """The stored wheel set of a platform."""
+    return mirror.documents.read(document_of(platform), WheelSet)
