@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar
 
 import cattrs
 from cattrs.strategies import configure_union_passthrough
@@ -31,7 +31,7 @@ def _converter() -> cattrs.Converter:
     for kind in (Version, Marker, Python):
         converter.register_unstructure_hook(kind, str)
     converter.register_unstructure_hook_func(
-        lambda kind: get_origin(kind) is frozenset, lambda items: sorted(items)
+        lambda kind: getattr(kind, "__origin__", None) is frozenset, lambda items: sorted(items)
     )
     converter.register_structure_hook(Version, lambda text, _: Version(text))
     converter.register_structure_hook(Marker, lambda text, _: Marker(text))
