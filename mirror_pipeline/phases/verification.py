@@ -6,13 +6,13 @@ the installer talks to a server on the loopback interface that serves it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from mirror_pipeline.adapters.documents import as_plain, encode
+from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
 from mirror_pipeline.adapters.server import serving
@@ -64,6 +64,11 @@ def verify(mirror: Mirror) -> Verified:
     gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}
     report = Report(version_of(requirements), mirror.site.live, layers, gaps)
     return _written(mirror, report, plan)
+
+
+def report_version(report: Report) -> str:
+    """Content hash of what was found; the generation's number does not count."""
+    return digest_of((report.requirements, report.layers, report.gaps))
 
 
 def observe(mirror: Mirror) -> SiteFacts:
@@ -145,6 +150,3 @@ def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
         write_atomically(folder / f"{name}.json", content)
         write_atomically(folder / f"{name}.md", markdown.encode())
     return Verified(report, markdown, folder / "verification-latest.json")
-
-
-__all__: Sequence[str] = ("Mapping", "Verified", "observe", "verify")

@@ -1,0 +1,69 @@
+"""Names that the asset graph, its planner and its automation share: keys, groups, partitions, versions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mirror_pipeline.domain.target import supported_pythons
+from mirror_pipeline.phases.mirror import Mirror
+
+LOCK = "lock"
+REQUIREMENTS = "requirements"
+WHEEL_PLAN = "wheel_plan"
+WHEELS = "wheels"
+INDEX = "index"
+S3_SYNC = "s3_sync"
+VERIFICATION_REPORT = "verification_report"
+
+RESOURCE = "mirror"
+"""The resource that vends a ``phases.mirror.Mirror`` to every asset."""
+COMPLETE = "complete"
+"""Metadata key: false marks a materialization that counts as stale, because something is still missing."""
+
+_ASKING, _HOLDING, _SERVING = "1_lock", "2_wheels", "3_publication"
+GROUPS = {
+    LOCK: _ASKING,
+    REQUIREMENTS: _ASKING,
+    WHEEL_PLAN: _HOLDING,
+    WHEELS: _HOLDING,
+    INDEX: _SERVING,
+    S3_SYNC: _SERVING,
+    VERIFICATION_REPORT: _SERVING,
+}
+
+
+def partitions(mirror: Mirror) -> dg.StaticPartitionsDefinition:
+    """The platforms."""
+    return dg.StaticPartitionsDefinition(list(mirror.settings.platforms))
+
+
+def code_versions(mirror: Mirror) -> dict[str, str]:
+    """Per asset: the number of its code (raise it when the output changes) and the settings it depends on."""
+    settings = mirror.settings
+    pythons = settings.pythons or supported_pythons(mirror.today())
+    return {
+        LOCK: _version(1, settings.projects),
+        REQUIREMENTS: _version(
+            1, (settings.selection, settings.groups, settings.extras, settings.exporter, settings.root)
+        ),
+        WHEEL_PLAN: _version(1, (settings.platforms, tuple(map(str, pythons)), settings.policy)),
+        WHEELS: _version(1, ()),
+        INDEX: _version(1, settings.platforms),
+        S3_SYNC: _version(1, mirror.site.link),
+        VERIFICATION_REPORT: _version(1, ()),
+    }
+
+
+def _version(number: int, depends_on: object) -> str:
+    return f"{number}-{hashlib.sha256(repr(depends_on).encode()).hexdigest()[:12]}"
+
+
+def preview(lines: Sequence[str], most: int) -> str:
+    """The first lines of a text, with a note of how many follow."""
+    shown = list(lines[:most])
+    if len(lines) > most:
+        shown.append(f"… {len(lines) - most} more lines")
+    return "\n".join(shown)

@@ -1,0 +1,60 @@
+"""Asset ``index``."""
+
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.assets.reporting import difference, failures_explained, size
+from mirror_pipeline.phases.index import Index, make_index
+from mirror_pipeline.phases.mirror import Mirror
+
+_PREVIEW_LINES = 40
+
+
+def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
+    """The asset's definition."""
+
+    @dg.asset(
+        key=graph.INDEX,
+        deps=[graph.WHEELS],
+        group_name=graph.GROUPS[graph.INDEX],
+        code_version=version,
+        kinds={"html", "json"},
+        automation_condition=automation,
+        required_resource_keys={graph.RESOURCE},
+        description="Project pages as HTML (PEP 503) and JSON (PEP 691), relocated locks, and the manifest.",
+    )
+    def index(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with failures_explained():
+            made = make_index(context.resources.mirror)
+        files = made.index.manifest.files
+        packages = {key: entry for key, entry in files.items() if key.startswith("packages/")}
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(made.version),
+            metadata={
+                "projects": len(_projects(made.index)),
+                "packages": len([key for key in packages if not key.endswith(".metadata")]),
+                "pages": len(files) - len(packages),
+                "size": size(sum(entry.size for entry in files.values())),
+                "preview": dg.MetadataValue.md(_preview(made.index)),
+                "changed": difference(made.previous.manifest.files if made.previous else None, files),
+            },
+        )
+
+    return index
+
+
+def _projects(index: Index) -> list[str]:
+    return sorted(
+        key.split("/")[1] for key in index.pages if key.startswith("simple/") and key.endswith("/index.html")
+    )
+
+
+def _preview(index: Index) -> str:
+    """The page of the first project, as a client gets it."""
+    projects = [name for name in _projects(index) if name != "index.html"]
+    if not projects:
+        return "no projects"
+    page = index.pages[f"simple/{projects[0]}/index.html"]
+    return f"`simple/{projects[0]}/`\n\n```html\n{graph.preview(page.splitlines(), _PREVIEW_LINES)}\n```"

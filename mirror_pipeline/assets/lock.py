@@ -1,0 +1,42 @@
+"""Asset ``lock``."""
+
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.assets.reporting import failures_explained
+from mirror_pipeline.domain.report import table
+from mirror_pipeline.phases.lock import take_snapshot
+from mirror_pipeline.phases.mirror import Mirror
+
+
+def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
+    """The asset's definition."""
+
+    @dg.asset(
+        key=graph.LOCK,
+        group_name=graph.GROUPS[graph.LOCK],
+        code_version=version,
+        kinds={"toml", "file"},
+        required_resource_keys={graph.RESOURCE},
+        description="A snapshot, by content hash, of the configured lock files and of what selection reads "
+        "beside them. The sensor `lock_sensor` requests a run when they change.",
+    )
+    def lock(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with failures_explained():
+            snapshot, version = take_snapshot(context.resources.mirror)
+        files = [
+            (project.name, name, f"{len(content):,}")
+            for project in snapshot.projects
+            for name, content in project.files.items()
+        ]
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version),
+            metadata={
+                "projects": len(snapshot.projects),
+                "files": dg.MetadataValue.md(table(("project", "file", "bytes"), files)),
+            },
+        )
+
+    return lock

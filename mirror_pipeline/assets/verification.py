@@ -1,0 +1,71 @@
+"""Asset ``verification_report`` and its checks, one per layer."""
+
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.assets.reporting import failures_explained
+from mirror_pipeline.domain.report import table
+from mirror_pipeline.domain.verification import Judged
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.verification import report_version, verify
+
+_LAYERS = {
+    "coverage": "Every pin of every target has an artifact, or a listed gap.",
+    "integrity": "The bytes of every artifact have the lock's hash.",
+    "index": "Every link resolves and every digest agrees.",
+    "installability": "A real installer finds every pin of every target on the published mirror.",
+}
+
+
+def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
+    """The asset's definition."""
+
+    @dg.asset(
+        key=graph.VERIFICATION_REPORT,
+        deps=[graph.S3_SYNC],
+        group_name=graph.GROUPS[graph.VERIFICATION_REPORT],
+        code_version=version,
+        kinds={"uv", "markdown"},
+        automation_condition=automation,
+        required_resource_keys={graph.RESOURCE},
+        check_specs=[
+            dg.AssetCheckSpec(layer, asset=graph.VERIFICATION_REPORT, description=text)
+            for layer, text in _LAYERS.items()
+        ],
+        description="Lock, plan, store, index and publication compared, read-only, in four layers.",
+    )
+    def verification_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster compares the bare class
+        with failures_explained():
+            verified = verify(context.resources.mirror)
+        report = verified.report
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(report_version(report)),
+            check_results=[_check(layer) for layer in report.layers],
+            metadata={
+                graph.COMPLETE: report.passed,
+                "passed": report.passed,
+                "checked": report.checked,
+                "findings": len(report.findings),
+                "gaps": sum(len(gaps) for gaps in report.gaps.values()),
+                "report": dg.MetadataValue.md(verified.markdown),
+                "file": dg.MetadataValue.path(str(verified.path)),
+            },
+        )
+
+    return verification_report
+
+
+def _check(layer: Judged) -> dg.AssetCheckResult:
+    rows = [(f.subject, f.problem, f.expected or "", f.actual or "") for f in layer.findings]
+    return dg.AssetCheckResult(
+        passed=not layer.findings,
+        check_name=layer.layer,
+        metadata={
+            "checked": layer.checked,
+            "findings": dg.MetadataValue.md(
+                table(("subject", "problem", "expected", "actual"), rows) if rows else "none"
+            ),
+        },
+    )

@@ -1,0 +1,50 @@
+"""Asset ``wheel_plan``, partitioned by platform."""
+
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.domain.report import coverage_table, gap_table
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.wheel_plan import plan_platform
+
+
+def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
+    """The asset's definition."""
+
+    @dg.asset(
+        key=graph.WHEEL_PLAN,
+        deps=[graph.REQUIREMENTS],
+        partitions_def=graph.partitions(mirror),
+        group_name=graph.GROUPS[graph.WHEEL_PLAN],
+        code_version=version,
+        kinds={"python"},
+        automation_condition=automation,
+        required_resource_keys={graph.RESOURCE},
+        description="Before any download: the artifacts a platform wants, and every gap with its reason.",
+    )
+    def wheel_plan(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with failures_explained():
+            planned = plan_platform(context.resources.mirror, context.partition_key)
+        for warning in planned.warnings:
+            context.log.warning(warning)
+        plan, before = planned.plan, planned.previous
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(planned.version),
+            metadata={
+                "artifacts": len(plan.artifacts),
+                "projects": len({artifact.project for artifact in plan.artifacts}),
+                "gaps": len(plan.gaps),
+                "gap list": dg.MetadataValue.md(gap_table((plan.platform, gap) for gap in plan.gaps)),
+                "coverage": dg.MetadataValue.md(coverage_table(planned.whole)),
+                "changed": difference(
+                    [artifact.file for artifact in before.artifacts] if before else None,
+                    [artifact.file for artifact in plan.artifacts],
+                ),
+                "warnings": markdown_list(planned.warnings, "none"),
+            },
+        )
+
+    return wheel_plan

@@ -1,0 +1,118 @@
+"""What runs by itself: the condition that follows changes, the lock sensor and the nightly schedule.
+
+The sensor requests a run of ``lock`` when the files change. From there the condition orders the minimum:
+what became missing, what has new code, and what a dependency's new *data version* made stale. It reacts to
+changes once, so what failed is not tried again; that is the nightly schedule's part, which asks the
+planner of ``staleness`` and starts with the most upstream level that is not fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.errors import MirrorError
+from mirror_pipeline.phases.lock import current_version
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.staleness import State, asset_states, most_upstream
+
+_SENSOR_SECONDS = 30
+
+
+def condition() -> dg.AutomationCondition[Any]:
+    """Recompute what changed, once, when everything it needs is there and at rest."""
+    changed: dg.AutomationCondition[Any] = (
+        dg.AutomationCondition.newly_missing()
+        | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
+        | dg.AutomationCondition.code_version_changed()
+    )
+    return (
+        changed.since_last_handled()
+        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    )
+
+
+def automation_sensor() -> dg.AutomationConditionSensorDefinition:
+    """Evaluates the conditions; running from the start, one run per partition."""
+    return dg.AutomationConditionSensorDefinition(
+        "automation",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=_SENSOR_SECONDS,
+        emit_backfills=False,
+        description="Recomputes what a change made stale.",
+    )
+
+
+def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
+    """Requests a snapshot when the content of the configured lock files changes."""
+
+    @dg.sensor(
+        name="lock_sensor",
+        asset_selection=[graph.LOCK],
+        minimum_interval_seconds=_SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Watches the configured lock files, by content.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            version = current_version(mirror)
+        except MirrorError as error:
+            return dg.SkipReason(str(error))
+        if version in (context.cursor, _recorded(context.instance)):
+            return dg.SkipReason("the lock files have not changed")
+        request = dg.RunRequest(run_key=version, asset_selection=[dg.AssetKey(graph.LOCK)])
+        return dg.SensorResult(run_requests=[request], cursor=version)
+
+    return watch
+
+
+def _recorded(instance: dg.DagsterInstance) -> str | None:
+    """The data version of the last snapshot."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(graph.LOCK))
+    return (event.tags or {}).get("dagster/data_version") if event else None
+
+
+def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
+    """Refreshes and always verifies: retries what failed, and looks at what nobody touched."""
+
+    @dg.schedule(
+        name="nightly",
+        cron_schedule=mirror.settings.schedule,
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Requests the most upstream assets that are not fresh, or the verification if all are.",
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        definitions = context.repository_def
+        if definitions is None:
+            raise dg.DagsterInvariantViolationError("the schedule needs its repository")
+        states = asset_states(list(definitions.asset_graph.assets_defs), context.instance, observed(mirror))
+        for state in to_request(states):
+            key = dg.AssetKey(state.asset)
+            yield dg.RunRequest(
+                run_key=f"{context.scheduled_execution_time.isoformat()}/{state.asset}/{state.partition}",
+                asset_selection=[key],
+                partition_key=state.partition,
+            )
+
+    return tick
+
+
+def observed(mirror: Mirror) -> dict[str, str]:
+    """Data versions that can be looked up in the world: the lock files as they are now."""
+    try:
+        return {graph.LOCK: current_version(mirror)}
+    except MirrorError:
+        return {}
+
+
+def to_request(states: Sequence[State]) -> Sequence[State]:
+    """What a tick asks for: the most upstream level that needs work, or else a verification."""
+    stale = most_upstream(states)
+    return stale or [state for state in states if state.asset == graph.VERIFICATION_REPORT]

@@ -1,0 +1,42 @@
+"""The Dagster code location: ``workspace.yaml`` and ``dagster -m mirror_pipeline.definitions`` load it."""
+
+from __future__ import annotations
+
+import os
+
+import dagster as dg
+
+from mirror_pipeline import automation
+from mirror_pipeline.assets import graph, index, lock, requirements, s3_sync, verification, wheel_plan, wheels
+from mirror_pipeline.configuration import load_settings
+from mirror_pipeline.phases.mirror import Mirror, build_mirror
+from mirror_pipeline.resources import mirror_resource
+
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+
+
+def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRIES) -> dg.Definitions:
+    """Assets, automation and resources of one mirror. ``retries`` is for the assets that use the network."""
+    versions, condition = graph.code_versions(mirror), automation.condition()
+    return dg.Definitions(
+        assets=[
+            lock.build(mirror, versions[graph.LOCK]),
+            requirements.build(mirror, versions[graph.REQUIREMENTS], condition),
+            wheel_plan.build(mirror, versions[graph.WHEEL_PLAN], condition),
+            wheels.build(mirror, versions[graph.WHEELS], condition, retries),
+            index.build(mirror, versions[graph.INDEX], condition),
+            s3_sync.build(mirror, versions[graph.S3_SYNC], condition, retries),
+            verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
+        ],
+        schedules=[automation.nightly(mirror)],
+        sensors=[automation.automation_sensor(), automation.lock_sensor(mirror)],
+        resources={graph.RESOURCE: mirror_resource(mirror)},
+        executor=dg.in_process_executor,
+    )
+
+
+def __getattr__(name: str) -> dg.Definitions:
+    """``defs``, made when it is asked for: importing this module reads nothing."""
+    if name == "defs":
+        return build_definitions(build_mirror(load_settings(os.environ)))
+    raise AttributeError(name)
