@@ -105,11 +105,16 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
 
 
 def observed(mirror: Mirror) -> dict[str, str]:
-    """Data versions that can be looked up in the world: the lock files as they are now."""
+    """Data versions that can be looked up in the world: the lock files and the live site as they are now.
+
+    A lock that cannot be read counts as changed: the run that snapshots it says what is wrong.
+    """
+    live = mirror.site.manifest()
+    seen = {graph.S3_SYNC: live.digest if live else "nothing is published"}
     try:
-        return {graph.LOCK: current_version(mirror)}
-    except MirrorError:
-        return {}
+        return {**seen, graph.LOCK: current_version(mirror)}
+    except MirrorError as error:
+        return {**seen, graph.LOCK: str(error)}
 
 
 def to_request(states: Sequence[State]) -> Sequence[State]:

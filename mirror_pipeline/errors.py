@@ -115,3 +115,10 @@ class RunFailedError(MirrorError):
     """A pipeline run failed for a reason that is not one of ours: facts ``asset``, ``partition``."""
 
     kind = "run-failed"
+
+
+class InterruptedByUserError(MirrorError):
+    """Ctrl-C, or a signal to end."""
+
+    kind = "interrupted"
+    permanent = False

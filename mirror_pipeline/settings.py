@@ -129,7 +129,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
     return Settings(
         root=root,
         projects=_projects(values, root),
-        home=_path(merged["MIRROR_HOME"], root),
+        home=_path(values, "MIRROR_HOME", merged["MIRROR_HOME"], root),
         selection=cast("Literal['prod', 'all']", _one_of(values, "MIRROR_SELECTION", ("prod", "all"))),
         groups=tuple(canonicalize_name(name) for name in _names(merged["MIRROR_GROUPS"])),
         extras=tuple(canonicalize_name(name) for name in _names(merged["MIRROR_EXTRAS"])),
@@ -203,13 +203,16 @@ def _refuse_what_is_not_there_yet(values: _Values) -> None:
             )
 
 
-def _path(text: str, root: Path) -> Path:
-    return Path(os.path.normpath(root / Path(text).expanduser()))
+def _path(values: _Values, key: str, text: str, root: Path) -> Path:
+    try:
+        return Path(os.path.normpath(root / Path(text).expanduser()))
+    except RuntimeError:  # ~somebody who is not known here
+        raise values.refused(key, text, "a path (no home directory can be told for it)") from None
 
 
 def _projects(values: _Values, root: Path) -> tuple[Path, ...]:
     parts = [part.strip() for part in values.texts["ORBIT_PROJECT"].split(os.pathsep)]
-    paths = tuple(dict.fromkeys(_path(part, root) for part in parts if part))
+    paths = tuple(dict.fromkeys(_path(values, "ORBIT_PROJECT", part, root) for part in parts if part))
     if not paths:
         raise values.refused(
             "ORBIT_PROJECT", values.texts["ORBIT_PROJECT"], "a project directory or lock file"
@@ -257,12 +260,18 @@ def _extra_urls(merged: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def _two_numbers(text: str) -> tuple[int, int]:
-    major, minor = (int(part) for part in text.split("."))
+    major, minor = map(_whole, text.split("."))
     return major, minor
 
 
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):  # int() takes signs, underscores and spaces too
+        raise ValueError(text)
+    return int(text)
+
+
 def _connections(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if not 1 <= number <= 128:
         raise ValueError(text)
     return number

@@ -191,7 +191,7 @@ def _reasons(
     if tags.get(_CODE_VERSION) != spec.code_version:
         yield "its code or settings changed"
     if key in observed and observed[key] != tags.get(_DATA_VERSION):
-        yield "the files changed"
+        yield "what is on disk is not what was recorded"
     if _incomplete(record):
         yield "it was left incomplete"
     for dep in dependencies(spec):

@@ -50,7 +50,7 @@ def gap_reason(files: Sequence[LockedFile], target: Target) -> str:
     wheels = [file.name for file in files if wheel_tags(file.name) is not None]
     if not wheels:
         return "source only: no wheel was published"
-    platforms = set(target.platform.platform_tags)
+    platforms = {*target.platform.platform_tags, "any"}
     here = [name for name in wheels if any(tag.platform in platforms for tag in wheel_tags(name) or ())]
     if not here:
         return f"no wheel for {target.platform.name} among {len(wheels)}"

@@ -62,7 +62,7 @@ def parse_manifest(content: bytes, name: str = MANIFEST) -> Manifest:
             raise DocumentError(f"{name}: version {document['version']} is not known here", document=name)
         files = {key: Entry(**entry) for key, entry in document["files"].items()}
         return Manifest(document["requirements"], tuple(document["platforms"]), files)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DocumentError(f"{name}: not a manifest: {error!r}", document=name) from None
 
 

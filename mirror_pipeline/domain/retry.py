@@ -38,11 +38,11 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds that a ``Retry-After`` header asks for, None where it says nothing readable."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isascii() and value.strip().isdigit():
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
     return max((aware - now).total_seconds(), 0.0)

@@ -50,9 +50,13 @@ def _from_json(content: bytes, url: str, wanted: Wanted) -> Iterator[UpstreamFil
             raise PageError(f"Simple API version {document['meta']['api-version']} is not known here")
         for entry in document["files"]:
             sha256 = _digest(entry.get("hashes", {}).get("sha256"))
+            if not isinstance(entry["filename"], str):
+                raise PageError(f"a file name that is no text: {entry['filename']!r}")
             if wanted(entry["filename"], sha256):
                 yield _json_file(entry, sha256, url)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except PageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PageError(f"not a Simple project page: {error!r}") from None
 
 
@@ -63,10 +67,14 @@ def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> Upstre
         url=urljoin(url, entry["url"]),
         sha256=sha256,
         size=size if isinstance(size, int) else None,
-        requires_python=entry.get("requires-python") or None,
+        requires_python=_text(entry.get("requires-python")),
         yanked=_yanked(entry.get("yanked", False)),
-        upload_time=entry.get("upload-time") or None,
+        upload_time=_text(entry.get("upload-time")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _digest(value: object) -> str | None:
@@ -83,12 +91,15 @@ def _from_html(text: str, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
         href = _HREF.search(found.group())
         if href is None:
             continue
-        target, fragment = urldefrag(html.unescape(next(filter(None, href.groups()), "")))
-        name = unquote(urlsplit(target).path.rpartition("/")[2])
+        try:
+            target, fragment = urldefrag(html.unescape(next(filter(None, href.groups()), "")))
+            name, link = unquote(urlsplit(target).path.rpartition("/")[2]), urljoin(base, target)
+        except ValueError:  # no client could follow it: a malformed host, for example
+            continue
         algorithm, _, value = fragment.partition("=")
         sha256 = _digest(value) if algorithm == "sha256" else None
         if name and wanted(name, sha256):
-            yield _html_file(name, urljoin(base, target), sha256, _attributes(found.group()))
+            yield _html_file(name, link, sha256, _attributes(found.group()))
 
 
 def _html_file(name: str, url: str, sha256: str | None, attributes: Mapping[str, str | None]) -> UpstreamFile:
@@ -105,7 +116,10 @@ def _base(text: str, url: str) -> str:
     """Where relative links start: ``<base href>``, which other indexes may have, or the page itself."""
     found = _BASE.search(text)
     href = _attributes(found.group()).get("href") if found else None
-    return urljoin(url, href) if href else url
+    try:
+        return urljoin(url, href) if href else url
+    except ValueError:
+        raise PageError(f"the base of the page is no URL: {href!r}") from None
 
 
 def _attributes(tag: str) -> Mapping[str, str | None]:

@@ -119,7 +119,9 @@ class Python:
     def allowed_by(self, requires_python: str) -> bool:
         """Whether some patch release of this Python satisfies a PEP 440 specifier ('' allows all)."""
         specifier = SpecifierSet(requires_python)
-        return any(specifier.contains(version, prereleases=True) for version in self.within)
+        first, last = _FIRST_AND_LAST_PATCH
+        patches = (f"3.{self.minor}.{patch}" for patch in range(first, last + 1))
+        return any(specifier.contains(version, prereleases=True) for version in patches)
 
 
 def supported_pythons(today: date) -> tuple[Python, ...]:

@@ -8,7 +8,7 @@ finds every pin). Here are the comparisons; ``phases.verification`` observes the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Literal
 
 from mirror_pipeline.domain.artifact import Artifact
@@ -113,7 +113,8 @@ def judge_index(artifacts: Sequence[Artifact], site: SiteFacts) -> Judged:
             "index", 0, (Finding("index", MANIFEST, "missing or unreadable: nothing is published"),)
         )
     findings = [*_keys(site.manifest, site.digests), *_project_pages(artifacts, site)]
-    return Judged("index", len(site.manifest.files) + 2 * len(artifacts), tuple(sorted(set(findings))))
+    findings = sorted(set(findings), key=lambda found: tuple(value or "" for value in astuple(found)))
+    return Judged("index", len(site.manifest.files) + 2 * len(artifacts), tuple(findings))
 
 
 def _keys(manifest: Manifest, digests: Mapping[str, str]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from poetry.core.constraints.version.exceptions import ParseConstraintError
 from poetry.core.constraints.version.parser import parse_constraint
@@ -107,6 +108,8 @@ def _requires_python(metadata: Table) -> str:
         constraint = parse_constraint(text)
     except ParseConstraintError:
         raise metadata.error("python-versions", f"{text!r} is not a version constraint") from None
+    if constraint.is_empty():
+        raise metadata.error("python-versions", f"{text!r} allows no Python at all")
     return "" if constraint.is_any() else format_python_constraint(constraint).replace(" ", "")
 
 
@@ -203,7 +206,7 @@ def _static_edges(package: _Package) -> Iterator[Edge]:
         text = markers.get(group, "") if isinstance(markers, Mapping) else (markers or "")
         if not isinstance(text, str):
             raise table.error("markers", "expected a marker, or a table of markers by group")
-        root = Root() if group == "main" else Root("group", group)
+        root = Root() if group == "main" else Root("group", canonicalize_name(group))
         yield Edge(root, package.pin.key, marker=parse_marker(text, table, "markers"))
 
 

@@ -20,10 +20,8 @@ from poetry.core.constraints.version.exceptions import ParseConstraintError
 from poetry.core.constraints.version.parser import parse_constraint
 from poetry.core.factory import Factory
 from poetry.core.version.exceptions import InvalidVersionError
-from poetry.core.version.markers import BaseMarker
-
 from mirror_pipeline.domain.lock import Pin
-from mirror_pipeline.lockfiles.table import Table
+from mirror_pipeline.lockfiles.table import Table, parse_marker
 
 # Keys that say where a dependency comes from: the lock's own source table is what counts.
 _WHERE = ("path", "git", "url", "file", "branch", "tag", "rev", "develop", "subdirectory", "source")
@@ -58,19 +56,25 @@ def _wanted_one(name: str, entry: str | Mapping[str, Any], table: Table) -> Iter
     spec: dict[str, Any] = {"version": entry} if isinstance(entry, str) else dict(entry)
     spec = {key: value for key, value in spec.items() if key not in _WHERE}
     spec.setdefault("version", "*")
+    if not isinstance(spec.get("extras", []), list):
+        raise table.error(name, "not a dependency: extras are a list")
     try:
         dependency = Factory.create_dependency(name, spec)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise table.error(name, f"not a dependency: {error}") from None
+    except Exception as error:  # poetry-core lets its parser's own errors through, and asserts
+        raise table.error(name, f"not a dependency: {_first_line(error)}") from None
     if dependency.marker.is_empty():
         return
     yield Wanted(
         name=dependency.name,
         constraint=dependency.constraint,
         extras=tuple(sorted(normalized_extra(extra) for extra in dependency.extras)),
-        marker=to_marker(dependency.marker),
+        marker=None if dependency.marker.is_any() else parse_marker(str(dependency.marker), table, name),
         optional=dependency.is_optional(),
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def wanted_requirement(text: str, table: Table, key: str) -> Wanted:
@@ -86,11 +90,6 @@ def wanted_requirement(text: str, table: Table, key: str) -> Wanted:
         extras=tuple(sorted(normalized_extra(extra) for extra in requirement.extras)),
         marker=requirement.marker,
     )
-
-
-def to_marker(marker: BaseMarker) -> Marker | None:
-    """A poetry-core marker as a packaging one; None holds everywhere."""
-    return None if marker.is_any() else Marker(str(marker))
 
 
 def matching(want: Wanted, pins: Sequence[Pin]) -> tuple[Pin, ...]:

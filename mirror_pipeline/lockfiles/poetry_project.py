@@ -77,13 +77,14 @@ def root_edges(declared: Declared, pins: Sequence[Pin], lock: Table) -> Iterator
 
 
 def _main(standard: Table, own: Table) -> Iterator[tuple[Root, Wanted]]:
-    dynamic = standard.texts("dynamic")
-    if "dependencies" in standard and "dependencies" not in dynamic:
+    optional = standard.table("optional-dependencies")
+    # As poetry has it, lists that are there but empty leave the word to [tool.poetry].
+    filled = standard.texts("dependencies") or ("dependencies" in standard and optional.names())
+    if filled and "dependencies" not in standard.texts("dynamic"):
         for text in standard.texts("dependencies"):
             yield Root(), wanted_requirement(text, standard, "dependencies")
     else:
         yield from _poetry_main(own)
-    optional = standard.table("optional-dependencies")
     for extra in optional.names():
         for text in optional.texts(extra):
             yield Root("extra", normalized_extra(extra)), wanted_requirement(text, optional, extra)

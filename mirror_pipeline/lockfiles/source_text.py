@@ -54,7 +54,7 @@ def parse_toml(content: bytes, path: str) -> Mapping[str, Any]:
     text = decode(content, path)
     try:
         return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+    except ValueError as error:  # syntax, and numbers beyond what Python converts
         line = getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else path
         raise LockError(

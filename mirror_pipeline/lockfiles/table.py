@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -101,9 +101,11 @@ def parse_marker(text: str, table: Table, key: str) -> Marker | None:
     if not text.strip():
         return None
     try:
-        return Marker(text)
-    except InvalidMarker:
+        marker = Marker(text)
+        marker.evaluate({"extra": ""})  # the answer is of no interest, that there is one is
+    except (InvalidMarker, UndefinedComparison, RecursionError):
         raise table.marker_error(key, text) from None
+    return marker
 
 
 def _kind(value: object) -> str:

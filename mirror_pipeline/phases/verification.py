@@ -1,6 +1,6 @@
 """Phase ``verification_report``: look at the published mirror as a client would, compare, write the report.
 
-Read-only but for ``MIRROR_HOME/reports``; it never repairs. Bytes are read from the published directory,
+Writes its report and nothing else; it never repairs. Bytes are read from the published directory,
 the installer talks to a server on the loopback interface that serves it.
 """
 
@@ -37,6 +37,7 @@ from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import Requirements, selected_pins, version_of
 from mirror_pipeline.phases.wheel_plan import plan_for, targets_for
 
+DOCUMENT = "verification_report"
 _HASHING_THREADS = 4
 _INSTALLERS_AT_ONCE = 2
 
@@ -139,6 +140,11 @@ def _source_only(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted({a.project for a in pure.artifacts if is_sdist(a.file)})) if pure else ()
 
 
+def last_report(mirror: Mirror) -> Report | None:
+    """What the last verification found, None before the first."""
+    return mirror.documents.find(DOCUMENT, Report)
+
+
 def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
     """Keep the report, by time and as the latest, as JSON and as Markdown."""
     folder, stamp = mirror.settings.home / "reports", datetime.now(timezone.utc)
@@ -149,4 +155,5 @@ def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
     for name in (f"verification-{stamp:%Y%m%dT%H%M%SZ}", "verification-latest"):
         write_atomically(folder / f"{name}.json", content)
         write_atomically(folder / f"{name}.md", markdown.encode())
+    mirror.documents.write(DOCUMENT, report)
     return Verified(report, markdown, folder / "verification-latest.json")

@@ -1,0 +1,61 @@
+"""Starting the Dagster UI and daemon as processes of their own (``dagster dev``)."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from mirror_pipeline.errors import PortInUseError
+
+_GRACE_SECONDS = 20.0
+
+
+def run_ui(host: str, port: int, environ: Mapping[str, str]) -> int:
+    """Run until interrupted; returns 0 for a wanted end, 3 where it ended by itself."""
+    _refuse_busy_port(host, port)
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "mirror_pipeline.definitions",
+        "-h",
+        host,
+        "-p",
+        str(port),
+    ]
+    process = subprocess.Popen(command, env=dict(environ), start_new_session=True)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return 0 if process.wait() == 0 else 3
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse_busy_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(
+                f"{host}:{port} cannot be listened on: {error.strerror}",
+                hint="choose another with --port",
+                host=host,
+                port=port,
+            ) from None

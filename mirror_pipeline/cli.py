@@ -1,0 +1,143 @@
+"""The command line: options in, exit codes out. What the commands do is in ``commands``.
+
+Exit codes: 0 done and verified; 1 done, but gaps or findings; 2 the input is wrong, nothing was changed;
+3 something failed on the way, what was published before is intact.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from mirror_pipeline import __version__, commands, results
+from mirror_pipeline.adapters.progress import for_terminal
+from mirror_pipeline.commands import Answer, Invocation
+from mirror_pipeline.configuration import CONFIG_VARIABLE, load_settings
+from mirror_pipeline.errors import InterruptedByUserError, MirrorError, StorageError, UsageError
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mirror-pipeline")
+def cli() -> None:
+    """From lock files to a private, static, hash-verified Python package index."""
+
+
+def _command(name: str) -> Callable[[Callable[..., Answer]], click.Command]:
+    """A command with ``--config`` and ``--json``, whose function gets an ``Invocation`` first."""
+
+    def wrap(function: Callable[..., Answer]) -> click.Command:
+        def run(config: Path | None, as_json: bool, **options: object) -> int:
+            call = _invocation(config, as_json)
+            answer, code = function(call, **options)
+            if as_json:
+                results.print_json(answer)
+            return code
+
+        run.__doc__ = function.__doc__
+        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        run = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(run)
+        run = click.option(
+            "--config", type=click.Path(path_type=Path), help="Configuration file (default: config.env here)."
+        )(run)
+        return cli.command(name)(run)
+
+    return wrap
+
+
+def _invocation(config: Path | None, as_json: bool) -> Invocation:
+    progress = for_terminal()
+    settings = load_settings(os.environ, config)
+    for warning in settings.warnings:
+        progress.say(f"warning: {warning}")
+    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    used = (named or Path("config.env")).absolute()
+    return Invocation(settings, dict(os.environ), used if used.is_file() else None, as_json, progress)
+
+
+@_command("setup")
+def setup(call: Invocation) -> Answer:
+    """Make the mirror: everything that 'refresh' does, on a fresh machine."""
+    return commands.refresh_command(call, force=False)
+
+
+@_command("refresh")
+@click.option("--force", is_flag=True, help="Recompute everything, whether stale or not.")
+def refresh(call: Invocation, *, force: bool) -> Answer:
+    """Recompute what is stale, and publish it."""
+    return commands.refresh_command(call, force=force)
+
+
+@_command("status")
+def status(call: Invocation) -> Answer:
+    """Show every asset and partition: fresh, stale (why), missing, failed."""
+    return commands.status_command(call)
+
+
+@_command("plan")
+@click.option("--offline", is_flag=True, help="Ask no upstream: sizes stay unknown.")
+def plan(call: Invocation, *, offline: bool) -> Answer:
+    """Show the coverage matrix and the bytes to fetch; change nothing."""
+    return commands.plan_command(call, offline=offline)
+
+
+@_command("verify")
+def verify(call: Invocation) -> Answer:
+    """Compare what is published with what is locked; repair nothing."""
+    return commands.verify_command(call)
+
+
+@_command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=_PORT)
+def serve(call: Invocation, *, host: str, port: int) -> Answer:
+    """Serve the published directory over HTTP."""
+    return commands.serve_command(call, host=host, port=port)
+
+
+@_command("ui")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True, type=_PORT)
+def ui(call: Invocation, *, host: str, port: int) -> Answer:
+    """Open the Dagster UI with schedule and sensors running."""
+    return commands.ui_command(call, host=host, port=port)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code and never raises for bad input."""
+    try:
+        code = cli.main(args=list(arguments), prog_name="mirror-pipeline", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except MirrorError as error:
+        return _tell(error, arguments)
+    except click.exceptions.Abort:
+        return _tell(
+            InterruptedByUserError("interrupted", hint="'mirror-pipeline refresh' goes on"), arguments
+        )
+    except KeyboardInterrupt:
+        return _tell(
+            InterruptedByUserError("interrupted", hint="'mirror-pipeline refresh' goes on"), arguments
+        )
+    except click.ClickException as error:
+        return _tell(UsageError(error.format_message()), arguments)
+    except OSError as error:
+        where = error.filename or "the system"
+        return _tell(StorageError(f"{where}: {error.strerror or error}", path=str(where)), arguments)
+
+
+def _tell(error: MirrorError, arguments: Sequence[str]) -> int:
+    """One clear line for a person, one object for a machine."""
+    if "--json" in arguments:
+        results.print_json(results.error_object(error))
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    return error.exit_code
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,259 @@
+"""What each command does, between the options of ``cli`` and the phases: gather, call, answer.
+
+Functions return the object for ``--json`` and the exit code, and print for people otherwise. Dagster is
+imported inside those that need it: it takes a second, and ``plan``, ``verify`` and ``serve`` do without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mirror_pipeline import results
+from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.domain.plan import Gap, Plan, PlatformPlan
+from mirror_pipeline.domain.report import megabytes
+from mirror_pipeline.domain.verification import Report
+from mirror_pipeline.errors import DocumentError, MirrorError
+from mirror_pipeline.phases.lock import current_snapshot
+from mirror_pipeline.phases.mirror import Mirror, build_mirror
+from mirror_pipeline.phases.requirements import requirements_of
+from mirror_pipeline.phases.verification import last_report, verify
+from mirror_pipeline.phases.wheel_plan import document_of, plan_for
+from mirror_pipeline.settings import Settings
+
+Answer = tuple[Mapping[str, Any], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of the command line. ``config`` is the file that was read, for processes that are started."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    config: Path | None
+    json: bool
+    progress: Progress
+
+    @property
+    def mirror(self) -> Mirror:
+        """The mirror that the settings describe."""
+        return build_mirror(self.settings, self.progress)
+
+
+def plan_command(call: Invocation, *, offline: bool) -> Answer:
+    """The coverage matrix; asks upstream for sizes unless told not to. Changes nothing."""
+    mirror = call.mirror
+    requirements, warnings = requirements_of(mirror, current_snapshot(mirror).projects)
+    plan, more = plan_for(mirror, requirements)
+    problems: tuple[str, ...] = ()
+    if not offline:
+        plan, problems = _with_sizes(mirror, plan)
+    for warning in (*warnings, *more, *problems):
+        call.progress.say(f"warning: {warning}")
+    status, code = results.outcome(plan.gaps, ())
+    if not call.json:
+        results.print_plan(plan)
+    return {"status": status, **results.plan_object(plan)}, code
+
+
+def _with_sizes(mirror: Mirror, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
+    """The plan with the sizes that upstream tells, and what upstream does not have."""
+    unknown = [artifact for artifact in plan.artifacts if artifact.size is None]
+    told = mirror.fetcher.locate(unknown, mirror.progress)
+    platforms = {name: _sized(part, told.sizes) for name, part in plan.platforms.items()}
+    problems = tuple(f"{failure.file}: {failure.reason}" for failure in told.failures)
+    return replace(plan, platforms=platforms), problems
+
+
+def _sized(part: PlatformPlan, sizes: Mapping[str, int]) -> PlatformPlan:
+    artifacts = tuple(replace(a, size=a.size or sizes.get(a.file)) for a in part.artifacts)
+    return replace(part, artifacts=artifacts)
+
+
+def verify_command(call: Invocation) -> Answer:
+    """The verification alone."""
+    verified = verify(call.mirror)
+    report = verified.report
+    gaps = _gaps_of(report)
+    status, code = results.outcome(gaps, report.findings)
+    if not report.passed and not report.findings:
+        status, code = "findings", results.FOUND
+    if not call.json:
+        results.print_report(report)
+        results.print_gaps(gaps)
+    return {
+        "status": status,
+        "passed": report.passed,
+        "checked": report.checked,
+        "generation": report.generation,
+        "layers": {layer.layer: layer.checked for layer in report.layers},
+        "findings": results.finding_objects(report.findings),
+        "gaps": results.gap_objects(gaps),
+        "report": str(verified.path),
+    }, code
+
+
+def _gaps_of(report: Report) -> list[tuple[str, Gap]]:
+    return [(platform, gap) for platform, gaps in report.gaps.items() for gap in gaps]
+
+
+def refresh_command(call: Invocation, *, force: bool) -> Answer:
+    """Recompute what is stale and say what became of it."""
+    from mirror_pipeline.instance import dagster_home, open_instance
+    from mirror_pipeline.refresh import refresh
+
+    mirror = call.mirror
+    with open_instance(dagster_home(call.settings, call.environ)) as instance:
+        done = refresh(mirror, instance, force=force)
+    for warning in done.warnings:
+        call.progress.say(f"warning: {warning}")
+    answer = {
+        "recomputed": [{"asset": asset, "partition": partition} for asset, partition in done.recomputed],
+        **{
+            key: done.counts.get(key, 0)
+            for key in ("downloaded_files", "downloaded_bytes", "uploaded", "deleted")
+        },
+        "site": str(mirror.site.link),
+        "generation": mirror.site.live,
+    }
+    if done.failures:
+        return _failed(call, answer, done.failures, done.skipped)
+    gaps, report = _current_gaps(mirror), last_report(mirror)
+    findings = report.findings if report else ()
+    status, code = results.outcome([*gaps, *_missing(mirror)], findings)
+    if not call.json:
+        _print_refreshed(mirror, answer, gaps, report)
+    return {
+        "status": status,
+        **answer,
+        "gaps": results.gap_objects(gaps),
+        "failures": _missing(mirror),
+        "findings": results.finding_objects(findings),
+        "verified": bool(report and report.passed),
+    }, code
+
+
+def _failed(
+    call: Invocation,
+    answer: Mapping[str, Any],
+    failures: Sequence[MirrorError],
+    skipped: Sequence[tuple[str, str | None]],
+) -> Answer:
+    """The first error decides the exit code; what was published before stays as it is."""
+    worst = max(failures, key=lambda error: error.exit_code)
+    if not call.json:
+        for error in failures:
+            call.progress.say(f"error: {error}")
+        call.progress.say("What was published before is unchanged. Run 'mirror-pipeline refresh' to go on.")
+    described = results.error_object(worst)
+    return {
+        **answer,
+        **described,
+        "errors": [results.error_object(error)["error"] for error in failures],
+        "skipped": [{"asset": asset, "partition": partition} for asset, partition in skipped],
+    }, worst.exit_code
+
+
+def _current_gaps(mirror: Mirror) -> list[tuple[str, Gap]]:
+    plans = {
+        name: mirror.documents.find(document_of(name), PlatformPlan) for name in mirror.settings.platforms
+    }
+    return [(name, gap) for name, plan in plans.items() if plan for gap in plan.gaps]
+
+
+def _missing(mirror: Mirror) -> list[Mapping[str, Any]]:
+    """Files that an incomplete publication lacks (``MIRROR_ALLOW_FAILURES``)."""
+    from mirror_pipeline.phases.wheels import load_wheels
+
+    found: list[Mapping[str, Any]] = []
+    for platform in mirror.settings.platforms:
+        try:
+            failures = load_wheels(mirror, platform).failures
+        except DocumentError:
+            continue
+        found += [{"platform": platform, "file": f.file, "reason": f.reason} for f in failures]
+    return found
+
+
+def _print_refreshed(
+    mirror: Mirror, answer: Mapping[str, Any], gaps: Sequence[tuple[str, Gap]], report: Report | None
+) -> None:
+    """The summary, and the line to try."""
+    rows = [
+        ("recomputed", len(answer["recomputed"]) or "nothing: all is fresh"),
+        ("downloaded", f"{answer['downloaded_files']} files, {megabytes(answer['downloaded_bytes'])}"),
+        (
+            "published",
+            f"generation {answer['generation']}: {answer['uploaded']} new, {answer['deleted']} gone",
+        ),
+        ("gaps", len(gaps)),
+        ("verified", _verdict(report)),
+        ("site", answer["site"]),
+    ]
+    results.print_table("Mirror", ("", ""), rows)
+    results.print_gaps(gaps)
+    results.print_findings(report.findings if report else ())
+    requirements = mirror.settings.root / "requirements-prod.txt"
+    if requirements.is_file():
+        index = f"{mirror.site.link.as_uri()}/simple/"
+        print(f"pip install --index-url {index} --require-hashes -r {requirements}")  # noqa: T201
+
+
+def _verdict(report: Report | None) -> str:
+    if report is None:
+        return "not yet"
+    return f"passed, {report.checked} comparisons" if report.passed else f"{len(report.findings)} findings"
+
+
+def status_command(call: Invocation) -> Answer:
+    """Every asset and partition: fresh, stale (why), missing, failed."""
+    from mirror_pipeline.instance import dagster_home, open_instance
+    from mirror_pipeline.refresh import states_now
+
+    with open_instance(dagster_home(call.settings, call.environ)) as instance:
+        states = states_now(call.mirror, instance)
+    if not call.json:
+        rows = [(state.asset, state.partition or "", state.status, state.why) for state in states]
+        results.print_table("Assets", ("asset", "partition", "state", "why"), rows)
+    assets = [
+        {"asset": state.asset, "partition": state.partition, "state": state.status, "why": state.why}
+        for state in states
+    ]
+    return {
+        "status": "ok",
+        "fresh": not any(state.needs_work for state in states),
+        "assets": assets,
+    }, results.OK
+
+
+def serve_command(call: Invocation, *, host: str, port: int) -> Answer:
+    """Serve the published directory until interrupted."""
+    from mirror_pipeline.adapters.server import serve
+
+    site = call.mirror.site.link
+    if not site.is_dir():
+        raise DocumentError(
+            f"{site}: nothing is published yet",
+            hint="run 'mirror-pipeline refresh' first",
+            document=str(site),
+        )
+    serve(
+        site, host, port, lambda url: call.progress.say(f"serving {site} at {url}/simple/ (Ctrl-C ends it)")
+    )
+    return {"status": "ok", "site": str(site)}, results.OK
+
+
+def ui_command(call: Invocation, *, host: str, port: int) -> Answer:
+    """The Dagster UI with its daemon, until interrupted."""
+    from mirror_pipeline.adapters.ui import run_ui
+    from mirror_pipeline.instance import HOME_VARIABLE, dagster_home, prepare_home
+
+    home = prepare_home(dagster_home(call.settings, call.environ))
+    environ = {**call.environ, HOME_VARIABLE: str(home)}
+    if call.config is not None:
+        environ["MIRROR_CONFIG"] = str(call.config)
+    call.progress.say(f"Dagster UI at http://{host}:{port} (Ctrl-C ends it)")
+    return {"status": "ok"}, run_ui(host, port, environ)

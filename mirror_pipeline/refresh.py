@@ -1,0 +1,133 @@
+"""``refresh``: recompute what is stale, level by level, in the instance that the UI shows.
+
+One run per asset partition. Before the first one, locks and settings are tried out, so that wrong input
+changes nothing. A failed run never stops its neighbours; what it feeds is not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+
+from mirror_pipeline.assets import graph
+from mirror_pipeline.automation import observed
+from mirror_pipeline.definitions import build_definitions
+from mirror_pipeline.domain.report import megabytes
+from mirror_pipeline.errors import MirrorError, RunFailedError
+from mirror_pipeline.phases.lock import current_snapshot
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.requirements import requirements_of
+from mirror_pipeline.phases.wheel_plan import plan_for
+from mirror_pipeline.staleness import State, asset_states, dependencies, specs_of
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_INPUTS = (graph.LOCK, graph.REQUIREMENTS, graph.WHEEL_PLAN)
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What a refresh did. ``counts`` are summed over the runs."""
+
+    recomputed: list[tuple[str, str | None]] = field(default_factory=list)
+    failures: list[MirrorError] = field(default_factory=list)
+    skipped: list[tuple[str, str | None]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def add(self, metadata: Mapping[str, dg.MetadataValue[Any]]) -> None:
+        """Sum what a run counted."""
+        for key in ("downloaded_files", "downloaded_bytes", "uploaded", "deleted"):
+            value = metadata[key].value if key in metadata else 0
+            self.counts[key] = self.counts.get(key, 0) + (value if isinstance(value, int) else 0)
+
+
+def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False) -> Refreshed:
+    """Bring every asset up to date; with ``force`` recompute all of them."""
+    definitions = build_definitions(mirror, retries=None)
+    specs = specs_of(list(definitions.resolve_all_asset_specs()))
+    seen = observed(mirror)
+    states = asset_states(list(specs.values()), instance, seen)
+    done = Refreshed()
+    if force or any(state.needs_work for state in states if state.asset in _INPUTS):
+        done.warnings = _try_out(mirror)
+    if force or any(state.needs_work for state in states):
+        mirror.store.prepare()
+    stopped: set[str] = set()
+    for asset in dict.fromkeys(state.asset for state in states):
+        current = [
+            state for state in asset_states(list(specs.values()), instance, seen) if state.asset == asset
+        ]
+        wanted = [state for state in current if force or state.needs_work]
+        if stopped & set(dependencies(specs[asset])):
+            stopped.add(asset)
+            done.skipped += [(state.asset, state.partition) for state in wanted]
+            continue
+        succeeded = [_run(mirror, definitions, instance, state, done) for state in wanted]
+        if not all(succeeded):
+            stopped.add(asset)
+    return done
+
+
+def _try_out(mirror: Mirror) -> tuple[str, ...]:
+    """Read the locks and plan, writing nothing: raises what is wrong with them; returns warnings."""
+    requirements, warnings = requirements_of(mirror, current_snapshot(mirror).projects)
+    _, more = plan_for(mirror, requirements)
+    return (*warnings, *more)
+
+
+def _run(
+    mirror: Mirror, definitions: dg.Definitions, instance: dg.DagsterInstance, state: State, done: Refreshed
+) -> bool:
+    """Run one asset partition; false where it failed."""
+    name = f"{state.asset}[{state.partition}]" if state.partition else state.asset
+    started = perf_counter()
+    try:
+        metadata = _execute(definitions, instance, state)
+    except MirrorError as error:
+        done.failures.append(error)
+        mirror.progress.say(f"{name}: failed: {error}")
+        return False
+    done.recomputed.append((state.asset, state.partition))
+    done.add(metadata)
+    mirror.progress.say(f"{name}: {_summary(metadata)}{perf_counter() - started:.1f} s")
+    return True
+
+
+def _execute(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, state: State
+) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Execute in this process; an error of ours comes back as itself."""
+    key = dg.AssetKey(state.asset)
+    try:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[key], partition_key=state.partition, run_config=_QUIET
+        )
+    except dg.Failure as failure:
+        if isinstance(failure.__cause__, MirrorError):
+            raise failure.__cause__ from None
+        raise RunFailedError(str(failure), asset=state.asset, partition=state.partition) from failure
+    events = result.get_asset_materialization_events()
+    return events[0].materialization.metadata if events else {}
+
+
+def _summary(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    parts = []
+    if "artifacts" in metadata:
+        parts.append(f"{metadata['artifacts'].value} artifacts")
+    if "gaps" in metadata and metadata["gaps"].value:
+        parts.append(f"{metadata['gaps'].value} gaps")
+    if isinstance(loaded := metadata.get("downloaded_bytes"), dg.IntMetadataValue) and loaded.value:
+        parts.append(f"{megabytes(loaded.value)} fetched")
+    if "generation" in metadata:
+        parts.append(f"generation {metadata['generation'].value}")
+    return "".join(f"{part}, " for part in parts)
+
+
+def states_now(mirror: Mirror, instance: dg.DagsterInstance) -> Sequence[State]:
+    """Every asset partition's state."""
+    definitions = build_definitions(mirror, retries=None)
+    return asset_states(list(definitions.resolve_all_asset_specs()), instance, observed(mirror))

@@ -1,0 +1,131 @@
+"""What commands answer: one plain object for ``--json``, and tables for people. No decision is made here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mirror_pipeline.adapters.documents import as_plain
+from mirror_pipeline.domain.plan import Gap, Plan
+from mirror_pipeline.domain.report import megabytes
+from mirror_pipeline.domain.verification import Finding, Report
+from mirror_pipeline.errors import MirrorError
+
+OK, FOUND = 0, 1
+
+
+def outcome(gaps: Sequence[object], findings: Sequence[object]) -> tuple[str, int]:
+    """Status word and exit code of work that was done."""
+    if findings:
+        return "findings", FOUND
+    return ("gaps", FOUND) if gaps else ("ok", OK)
+
+
+def error_object(error: MirrorError) -> Mapping[str, Any]:
+    """An error for machines."""
+    facts = {key: _plain(value) for key, value in error.facts.items()}
+    described = {"kind": error.kind, "message": error.message, **({"hint": error.hint} if error.hint else {})}
+    return {"status": "error", "exit": error.exit_code, "error": {**facts, **described}}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, str | int | float | bool | list | dict) else str(value)
+
+
+def gap_objects(gaps: Iterable[tuple[str, Gap]]) -> list[Mapping[str, Any]]:
+    """Gaps for machines."""
+    return [{"platform": platform, **as_plain(gap)} for platform, gap in gaps]
+
+
+def finding_objects(findings: Iterable[Finding]) -> list[Mapping[str, Any]]:
+    """Findings for machines."""
+    return [as_plain(finding) for finding in findings]
+
+
+def plan_object(plan: Plan) -> Mapping[str, Any]:
+    """The coverage matrix for machines."""
+    return {
+        "targets": {target: list(pins) for target, pins in plan.targets.items()},
+        "outside": [as_plain(outside) for outside in plan.outside],
+        "platforms": {
+            name: {
+                "artifacts": [
+                    {
+                        "file": artifact.file,
+                        "sha256": artifact.sha256,
+                        "project": artifact.project,
+                        "version": artifact.version,
+                        "size": artifact.size,
+                    }
+                    for artifact in part.artifacts
+                ],
+                "gaps": [as_plain(gap) for gap in part.gaps],
+            }
+            for name, part in plan.platforms.items()
+        },
+    }
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The one object on stdout."""
+    print(json.dumps(document, indent=1, ensure_ascii=False))  # noqa: T201
+
+
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout."""
+    table = Table(title=title, title_justify="left")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console().print(table)
+
+
+def print_plan(plan: Plan) -> None:
+    """Coverage, artifacts, gaps and what lies outside, for people."""
+    print_table("Coverage", ("platform", "Python", "pins", "gaps"), _coverage_rows(plan))
+    print_table("Artifacts", ("platform", "files", "size", "gaps"), _artifact_rows(plan))
+    print_gaps(plan.gaps)
+    if plan.outside:
+        rows = [(item.project, item.source, item.why) for item in plan.outside]
+        print_table("Outside the mirror", ("project", "source", "why"), rows)
+
+
+def _coverage_rows(plan: Plan) -> Iterable[Sequence[object]]:
+    for target, pins in plan.targets.items():
+        platform, _, python = target.partition("/")
+        gaps = [gap for gap in plan.platforms[platform].gaps if python in gap.pythons]
+        yield platform, python, len(pins), len(gaps)
+
+
+def _artifact_rows(plan: Plan) -> Iterable[Sequence[object]]:
+    for name, part in plan.platforms.items():
+        known = [artifact.size for artifact in part.artifacts if artifact.size is not None]
+        unknown = len(part.artifacts) - len(known)
+        size = megabytes(sum(known)) + (f" + {unknown} of unknown size" if unknown else "")
+        yield name, len(part.artifacts), size, len(part.gaps)
+
+
+def print_gaps(gaps: Sequence[tuple[str, Gap]]) -> None:
+    """Gaps with their reasons, where there are any."""
+    if gaps:
+        rows = [(name, gap.project, gap.version, ", ".join(gap.pythons), gap.reason) for name, gap in gaps]
+        print_table("Gaps", ("platform", "project", "version", "Pythons", "reason"), rows)
+
+
+def print_report(report: Report) -> None:
+    """A verification for people."""
+    rows = [(layer.layer, layer.checked, len(layer.findings)) for layer in report.layers]
+    print_table("Verification", ("layer", "checked", "findings"), rows)
+    print_findings(report.findings)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Findings, where there are any."""
+    if findings:
+        rows = [(f.layer, f.subject, f.problem, f.expected or "", f.actual or "") for f in findings]
+        print_table("Findings", ("layer", "subject", "problem", "expected", "actual"), rows)
