@@ -38,6 +38,11 @@ class Refreshed:
     counts: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def ran(self) -> bool:
+        """Whether anything was run at all."""
+        return bool(self.recomputed or self.failures)
+
     def add(self, metadata: Mapping[str, dg.MetadataValue[Any]]) -> None:
         """Sum what a run counted."""
         for key in ("downloaded_files", "downloaded_bytes", "uploaded", "deleted"):
@@ -58,10 +63,9 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
         mirror.store.prepare()
     stopped: set[str] = set()
     for asset in dict.fromkeys(state.asset for state in states):
-        current = [
-            state for state in asset_states(list(specs.values()), instance, seen) if state.asset == asset
-        ]
-        wanted = [state for state in current if force or state.needs_work]
+        if done.ran:  # what was recomputed may have changed what this asset is made from
+            states = asset_states(list(specs.values()), instance, seen, only={asset})
+        wanted = [state for state in states if state.asset == asset and (force or state.needs_work)]
         if stopped & set(dependencies(specs[asset])):
             stopped.add(asset)
             done.skipped += [(state.asset, state.partition) for state in wanted]

@@ -8,7 +8,7 @@ oracle of a test; it cannot be used here, for it is private and leaves out stale
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Literal
@@ -47,8 +47,9 @@ def asset_states(
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec],
     instance: dg.DagsterInstance,
     observed: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> Sequence[State]:
-    """Every asset partition's state, upstream first.
+    """Every asset partition's state (or those of the assets in ``only``), upstream first.
 
     ``observed`` are data versions seen in the world itself (asset → version): a recorded version that
     differs from it is stale, although no event says so.
@@ -59,6 +60,7 @@ def asset_states(
     return [
         _state(specs, key, partition, levels[key], history, observed or {})
         for key in levels
+        if only is None or key in only
         for partition in partitions_of(specs[key])
     ]
 

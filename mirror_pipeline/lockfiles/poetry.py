@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 from poetry.core.constraints.version.exceptions import ParseConstraintError
 from poetry.core.constraints.version.parser import parse_constraint
 from poetry.core.version.helpers import format_python_constraint
@@ -169,9 +169,17 @@ def _file(entry: Table) -> LockedFile:
 def _may_be_of(file: str, version: Version) -> bool:
     """Whether a file of a list shared by several versions belongs to this one."""
     if wheel_tags(file) is not None:
-        return Version(file.split("-")[1]).public == version.public
-    stem = file.removesuffix(".tar.gz").removesuffix(".zip")
-    return any(stem.endswith(f"-{text}") for text in (str(version), str(version).replace(".post", "-")))
+        return _is(file.split("-")[1], version)
+    # Names of sdists from before PEP 625 keep the author's spelling: 1.0-2 for 1.0.post2, 2020.01 for 2020.1.
+    parts = file.removesuffix(".tar.gz").removesuffix(".zip").split("-")
+    return any(_is("-".join(parts[start:]), version) for start in range(1, len(parts)))
+
+
+def _is(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        return False
 
 
 def _pins(packages: Sequence[_Package]) -> tuple[Pin, ...]:

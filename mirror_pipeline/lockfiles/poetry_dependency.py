@@ -20,6 +20,7 @@ from poetry.core.constraints.version.exceptions import ParseConstraintError
 from poetry.core.constraints.version.parser import parse_constraint
 from poetry.core.factory import Factory
 from poetry.core.version.exceptions import InvalidVersionError
+
 from mirror_pipeline.domain.lock import Pin
 from mirror_pipeline.lockfiles.table import Table, parse_marker
 

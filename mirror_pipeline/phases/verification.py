@@ -15,7 +15,6 @@ from pathlib import Path
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
-from mirror_pipeline.adapters.server import serving
 from mirror_pipeline.domain.artifact import is_sdist
 from mirror_pipeline.domain.lock import Pin
 from mirror_pipeline.domain.manifest import MANIFEST
@@ -92,6 +91,8 @@ def _wanted_pages(root: Path) -> Sequence[str]:
 
 def _installability(mirror: Mirror, requirements: Requirements, plan: Plan) -> Judged:
     """Let a real installer look for every pin of every target on the published site."""
+    from mirror_pipeline.adapters.server import serving  # slow to import, and only needed here
+
     if not (mirror.site.link / MANIFEST).is_file():
         return judge_installability({"site": "nothing is published"}, 0)
     targets = targets_for(mirror, requirements)
