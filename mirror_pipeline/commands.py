@@ -6,6 +6,7 @@ imported inside those that need it: it takes a second, and ``plan``, ``verify`` 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from mirror_pipeline.domain.verification import Report
 from mirror_pipeline.errors import DocumentError, MirrorError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
-from mirror_pipeline.phases.requirements import requirements_of
+from mirror_pipeline.phases.requirements import read_projects
 from mirror_pipeline.phases.verification import last_report, verify
 from mirror_pipeline.phases.wheel_plan import document_of, plan_for
 from mirror_pipeline.settings import Settings
@@ -46,12 +47,12 @@ class Invocation:
 def plan_command(call: Invocation, *, offline: bool) -> Answer:
     """The coverage matrix; asks upstream for sizes unless told not to. Changes nothing."""
     mirror = call.mirror
-    requirements, warnings = requirements_of(mirror, current_snapshot(mirror).projects)
-    plan, more = plan_for(mirror, requirements)
+    read = read_projects(mirror, current_snapshot(mirror).projects)
+    plan, _, warnings = plan_for(mirror, read)
     problems: tuple[str, ...] = ()
     if not offline:
         plan, problems = _with_sizes(mirror, plan)
-    for warning in (*warnings, *more, *problems):
+    for warning in (*read.warnings, *warnings, *problems):
         call.progress.say(f"warning: {warning}")
     status, code = results.outcome(plan.gaps, ())
     if not call.json:
@@ -199,7 +200,7 @@ def _print_refreshed(
     requirements = mirror.settings.root / "requirements-prod.txt"
     if requirements.is_file():
         index = f"{mirror.site.link.as_uri()}/simple/"
-        print(f"pip install --index-url {index} --require-hashes -r {requirements}")  # noqa: T201
+        print(f"pip install --index-url {index} --require-hashes -r {shlex.quote(str(requirements))}")  # noqa: T201
 
 
 def _verdict(report: Report | None) -> str:

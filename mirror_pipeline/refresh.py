@@ -20,7 +20,7 @@ from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.errors import MirrorError, RunFailedError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror
-from mirror_pipeline.phases.requirements import requirements_of
+from mirror_pipeline.phases.requirements import read_projects
 from mirror_pipeline.phases.wheel_plan import plan_for
 from mirror_pipeline.staleness import State, asset_states, dependencies, specs_of
 
@@ -78,9 +78,9 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
 
 def _try_out(mirror: Mirror) -> tuple[str, ...]:
     """Read the locks and plan, writing nothing: raises what is wrong with them; returns warnings."""
-    requirements, warnings = requirements_of(mirror, current_snapshot(mirror).projects)
-    _, more = plan_for(mirror, requirements)
-    return (*warnings, *more)
+    read = read_projects(mirror, current_snapshot(mirror).projects)
+    _, _, warnings = plan_for(mirror, read)
+    return (*read.warnings, *warnings)
 
 
 def _run(

@@ -105,7 +105,7 @@ class History:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
         self._latest: dict[tuple[str, str | None], dg.EventLogRecord | None] = {}
-        self._failures: Mapping[tuple[str, str | None], float] | None = None
+        self._failures: Mapping[tuple[str, str | None], tuple[float, str]] | None = None
 
     def latest(self, asset: str, partition: str | None) -> dg.EventLogRecord | None:
         """The last materialization."""
@@ -126,12 +126,15 @@ class History:
         return _tags(self._fetch(asset, partition, pointer + 1)).get(_DATA_VERSION)
 
     def failed_since(self, asset: str, partition: str | None) -> bool:
-        """Whether a run failed on it after its last materialization."""
+        """Whether a run failed on it after its last materialization.
+
+        A run of several assets that broke at one of them did not fail on those it had made before.
+        """
         if self._failures is None:
             self._failures = self._failed_runs()
-        failed = self._failures.get((asset, partition))
+        ended, run = self._failures.get((asset, partition), (0.0, ""))
         latest = self.latest(asset, partition)
-        return failed is not None and (latest is None or latest.timestamp < failed)
+        return bool(run) and (latest is None or (latest.timestamp < ended and latest.run_id != run))
 
     def _fetch(self, asset: str, partition: str | None, before: int | None) -> dg.EventLogRecord | None:
         records = self._instance.fetch_materializations(
@@ -144,15 +147,15 @@ class History:
         ).records
         return records[0] if records else None
 
-    def _failed_runs(self) -> Mapping[tuple[str, str | None], float]:
-        """When the last run failed, by asset partition."""
-        found: dict[tuple[str, str | None], float] = {}
+    def _failed_runs(self) -> Mapping[tuple[str, str | None], tuple[float, str]]:
+        """When the last run failed and which it was, by asset partition."""
+        found: dict[tuple[str, str | None], tuple[float, str]] = {}
         filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
         for record in self._instance.get_run_records(filters, limit=_RUNS_LOOKED_AT):
             run = record.dagster_run
             for key in run.asset_selection or ():
                 place = (key.to_user_string(), run.tags.get("dagster/partition"))
-                found[place] = max(found.get(place, 0.0), record.end_time or 0.0)
+                found[place] = max(found.get(place, (0.0, "")), (record.end_time or 0.0, run.run_id))
         return found
 
 

@@ -75,6 +75,7 @@ class Documents:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._known: dict[str, tuple[_Stamp, object]] = {}
 
     def write(self, name: str, value: object) -> str:
         """Store a document; returns its digest."""
@@ -93,8 +94,13 @@ class Documents:
                     hint=f"materialize '{phase}' first, or run 'refresh'",
                     document=name,
                 )
-            content = path.read_bytes()
-        return decode(content, kind, name)
+            stamp = _stamp(path)
+            known = self._known.get(name)
+            if known and known[0] == stamp and isinstance(known[1], kind):
+                return known[1]
+            value = decode(path.read_bytes(), kind, name)
+        self._known[name] = (stamp, value)
+        return value
 
     def find(self, name: str, kind: type[T]) -> T | None:
         """Load a document where there is a readable one: for comparing with an earlier state only."""
@@ -105,6 +111,15 @@ class Documents:
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}.json"
+
+
+_Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a file is replaced: values are frozen, so the same file need not be read twice."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def as_plain(value: object) -> Any:

@@ -35,6 +35,8 @@ class PipConfig:
     trusted_hosts: tuple[str, ...] = ()
     timeout: float = 15.0
     """Seconds without a byte after which a connection counts as broken."""
+    netrc: str | None = None
+    """Where the environment says that it is; else where it usually is."""
 
 
 def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
@@ -58,6 +60,7 @@ def _parse(listing: str, env: Mapping[str, str]) -> PipConfig:
         client_certificate=values.get("client-cert") or None,
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
         timeout=float(values.get("timeout") or values.get("default-timeout") or 15),
+        netrc=env.get("NETRC") or None,
     )
 
 

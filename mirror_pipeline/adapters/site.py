@@ -53,6 +53,7 @@ class DirectorySite:
     def publish(self, pages: Mapping[str, bytes], manifest: Manifest) -> int:
         """Write a new generation beside the live one, then switch to it; returns its number."""
         with disk_errors(self._generations):
+            self._refuse_what_is_in_the_way()
             if missing := self.missing_packages(manifest):
                 raise StorageError(
                     f"{missing[0]}: not in the store, though the index names it ({len(missing)} such)",
@@ -86,7 +87,7 @@ class DirectorySite:
         numbers = [int(path.name) for path in self._generations.iterdir() if path.name.isdigit()]
         return max([*numbers, self.live or 0]) + 1
 
-    def _switch(self, number: int) -> None:
+    def _refuse_what_is_in_the_way(self) -> None:
         if self.link.exists() and not self.link.is_symlink():
             raise StorageError(
                 f"{self.link}: not a link of ours",
@@ -94,6 +95,8 @@ class DirectorySite:
                 path=str(self.link),
                 reason="in the way",
             )
+
+    def _switch(self, number: int) -> None:
         temporary = self._home / f".site-{uuid.uuid4().hex[:8]}"
         temporary.symlink_to(Path("generations") / str(number), target_is_directory=True)
         temporary.replace(self.link)

@@ -10,6 +10,7 @@ import hashlib
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -114,7 +115,8 @@ class Incoming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        with suppress(OSError):  # a full disk refuses again what is still in the buffer
+            self._stream.close()
         with suppress(FileNotFoundError):
             self._temporary.unlink()
 
@@ -129,5 +131,5 @@ def _metadata_of(wheel: Path) -> bytes | None:
                 if name.endswith(".dist-info/METADATA") and name.count("/") == 1
             ]
             return archive.read(names[0]) if len(names) == 1 else None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # the last: encrypted, or unknown to us
         return None

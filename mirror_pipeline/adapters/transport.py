@@ -144,6 +144,8 @@ class Transport:
             options[pycurl.ACCEPT_ENCODING] = ""
         if credentials:
             options[pycurl.USERPWD] = credentials
+        if self._config.netrc:
+            options[pycurl.NETRC_FILE] = self._config.netrc
         for option, value in options.items():
             curl.setopt(option, value)
 

@@ -25,7 +25,7 @@ from mirror_pipeline.errors import UpstreamError
 
 T = TypeVar("T")
 _HTML_NAMES = ("index.html",)
-Wait = Callable[[float], None]
+Wait = Callable[[float], object]
 
 
 class StatusError(Exception):
@@ -133,7 +133,8 @@ class Upstream:
             files = read_page(content, media, base, lambda name, _digest: _release(name) in releases)
         except PageError as error:
             raise UpstreamError(f"{redacted(url)}: {error}", url=redacted(url), project=project) from None
-        return tuple(_with_credentials(file, index) for file in files)
+        on_disk = url.startswith("file:")  # what comes from the network names no files of this machine
+        return tuple(_with_credentials(f, index) for f in files if on_disk or not f.url.startswith("file:"))
 
     def _load(self, url: str) -> tuple[bytes, str, str]:
         def request() -> tuple[bytes, str, str]:

@@ -33,7 +33,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         for warning in made.warnings:
             context.log.warning(warning)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(made.version),
+            data_version=dg.DataVersion(made.requirements.version),
             metadata={
                 "pins": sum(len(lock.pins) for lock in made.requirements.locks),
                 "locks": dg.MetadataValue.md(_locks(made.requirements)),

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 
 from packaging.markers import Marker
-from poetry.core.version.markers import (
+
+from mirror_pipeline.domain.lock import Lock, Node, Root, Selection
+from mirror_pipeline.domain.poetry_core import (
     AnyMarker,
     BaseMarker,
     EmptyMarker,
@@ -23,8 +25,6 @@ from poetry.core.version.markers import (
     parse_marker,
     union,
 )
-
-from mirror_pipeline.domain.lock import Lock, Node, Root, Selection
 from mirror_pipeline.domain.reach import EdgesByOrigin, edges_by_origin
 
 Conditions = Mapping[str, Marker | None]

@@ -45,19 +45,24 @@ def read_page(content: bytes, content_type: str, url: str, wanted: Wanted) -> tu
 
 def _from_json(content: bytes, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
     try:
-        document = json.loads(content)
-        if not str(document.get("meta", {}).get("api-version", "1.0")).startswith("1."):
-            raise PageError(f"Simple API version {document['meta']['api-version']} is not known here")
-        for entry in document["files"]:
+        for entry in _entries(json.loads(content)):
             sha256 = _digest(entry.get("hashes", {}).get("sha256"))
-            if not isinstance(entry["filename"], str):
-                raise PageError(f"a file name that is no text: {entry['filename']!r}")
             if wanted(entry["filename"], sha256):
                 yield _json_file(entry, sha256, url)
     except PageError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PageError(f"not a Simple project page: {error!r}") from None
+
+
+def _entries(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    version = str(document.get("meta", {}).get("api-version", "1.0"))
+    if not version.startswith("1."):
+        raise PageError(f"Simple API version {version} is not known here")
+    for entry in document["files"]:
+        if not isinstance(entry["filename"], str):
+            raise PageError(f"not a Simple project page: the file name {entry['filename']!r} is no text")
+        yield entry
 
 
 def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> UpstreamFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mirror_pipeline.domain.lock import Lock
@@ -33,6 +34,13 @@ COMPANION_NAMES: tuple[str, ...] = tuple(sorted({name for reader in READERS for 
 
 def read_lock(project: ProjectFiles) -> Lock:
     """Parse a project's lock, whatever its format; every refusal is a ``LockError`` that names the place."""
+    return _read(project.name, project.folder, project.lock_name, tuple(sorted(project.files.items())))
+
+
+@lru_cache(maxsize=8)
+def _read(name: str, folder: str, lock_name: str, files: tuple[tuple[str, bytes], ...]) -> Lock:
+    """The same bytes are read once, though several phases of a run look at them."""
+    project = ProjectFiles(name, folder, lock_name, dict(files))
     document = parse_toml(project.lock_content, project.lock_path)
     for reader in READERS:
         if reader.recognizes(document):

@@ -13,12 +13,14 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from poetry.core.constraints.version.exceptions import ParseConstraintError
-from poetry.core.constraints.version.parser import parse_constraint
-from poetry.core.version.helpers import format_python_constraint
 
 from mirror_pipeline.domain.artifact import is_safe_file_name, is_sha256, wheel_tags
 from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Source, SourceKind
+from mirror_pipeline.domain.poetry_core import (
+    ParseConstraintError,
+    format_python_constraint,
+    parse_constraint,
+)
 from mirror_pipeline.lockfiles import poetry_project
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,

@@ -14,14 +14,16 @@ from typing import Any
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
-from poetry.core.constraints.version import Version as PoetryVersion
-from poetry.core.constraints.version import VersionConstraint
-from poetry.core.constraints.version.exceptions import ParseConstraintError
-from poetry.core.constraints.version.parser import parse_constraint
-from poetry.core.factory import Factory
-from poetry.core.version.exceptions import InvalidVersionError
 
 from mirror_pipeline.domain.lock import Pin
+from mirror_pipeline.domain.poetry_core import (
+    Factory,
+    InvalidVersionError,
+    ParseConstraintError,
+    PoetryVersion,
+    VersionConstraint,
+    parse_constraint,
+)
 from mirror_pipeline.lockfiles.table import Table, parse_marker
 
 # Keys that say where a dependency comes from: the lock's own source table is what counts.

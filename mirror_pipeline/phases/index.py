@@ -16,7 +16,7 @@ from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
-from mirror_pipeline.phases.requirements import PYLOCK, Requirements, version_of
+from mirror_pipeline.phases.requirements import PYLOCK, Requirements
 from mirror_pipeline.phases.wheels import load_wheels
 
 DOCUMENT = "index"
@@ -51,7 +51,7 @@ def make_index(mirror: Mirror) -> Indexed:
     projects = by_project(sets)
     contents = {**page_files(projects), **dict(_documents(requirements, sets))}
     manifest = make_manifest(
-        version_of(requirements),
+        requirements.version,
         mirror.settings.platforms,
         contents,
         (item for files in projects.values() for item in files),

@@ -13,7 +13,7 @@ from mirror_pipeline.adapters.exporter import poetry_export
 from mirror_pipeline.adapters.files import write_atomically
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import pin_conditions
-from mirror_pipeline.domain.lock import Lock, Pin, Selection, everything
+from mirror_pipeline.domain.lock import Lock, Selection, everything
 from mirror_pipeline.domain.requirements import pylock, requirement_lines
 from mirror_pipeline.domain.wanted import refuse_unknown_names, selection_of
 from mirror_pipeline.errors import ExporterError
@@ -26,13 +26,33 @@ DOCUMENT = "requirements"
 PYLOCK = "pylock.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Requirements:
-    """The parsed locks, what is selected from each, and the texts made from them (key → text)."""
+    """The parsed locks, what is selected from each, and the content hash of both and of the texts."""
 
     locks: tuple[Lock, ...]
     selections: tuple[Selection, ...]
     texts: Mapping[str, str]
+    """Requirement files and ``pylock.toml``: key → text."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Locks as read and selected from, before any text is made of them."""
+
+    locks: tuple[Lock, ...]
+    selections: tuple[Selection, ...]
+
+    @property
+    def pairs(self) -> tuple[tuple[Lock, Selection], ...]:
+        """Each lock with its selection."""
+        return tuple(zip(self.locks, self.selections, strict=True))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the readers found odd."""
+        return tuple(warning for lock in self.locks for warning in lock.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,6 @@ class Made:
     """The outcome of the phase. ``previous`` is what there was before, for the diff."""
 
     requirements: Requirements
-    version: str
     previous: Requirements | None
     warnings: tuple[str, ...]
 
@@ -48,37 +67,45 @@ class Made:
 def make_requirements(mirror: Mirror) -> Made:
     """Parse the snapshot and write the requirement files, in the mirror's home and beside ``config.env``."""
     previous = mirror.documents.find(DOCUMENT, Requirements)
-    requirements, warnings = requirements_of(mirror, load_snapshot(mirror).projects)
-    for key, text in requirements.texts.items():
+    projects = load_snapshot(mirror).projects
+    read = read_projects(mirror, projects)
+    texts, warnings = _all_texts(mirror, read, projects)
+    for key, text in texts.items():
         if key != PYLOCK:
             write_atomically(mirror.settings.root / key, text.encode())
-    write_atomically(mirror.settings.home / PYLOCK, requirements.texts[PYLOCK].encode())
+    write_atomically(mirror.settings.home / PYLOCK, texts[PYLOCK].encode())
+    requirements = Requirements(read.locks, read.selections, texts, _version(read, texts))
     mirror.documents.write(DOCUMENT, requirements)
-    return Made(requirements, version_of(requirements), previous, warnings)
+    return Made(requirements, previous, (*read.warnings, *warnings))
 
 
-def version_of(requirements: Requirements) -> str:
-    """Content hash of what the locks mean. Where a lock lies and how it is spelled do not count."""
-    meaning = [(lock.project, lock.requires_python, lock.pins, lock.edges) for lock in requirements.locks]
-    return digest_of((meaning, requirements.selections, requirements.texts))
-
-
-def requirements_of(mirror: Mirror, projects: Sequence[ProjectFiles]) -> tuple[Requirements, tuple[str, ...]]:
-    """The requirements of these projects; writes nothing."""
+def read_projects(mirror: Mirror, projects: Sequence[ProjectFiles]) -> Read:
+    """Parse these locks and select from them as the settings say; writes nothing."""
     settings = mirror.settings
     locks = tuple(read_lock(project) for project in projects)
     refuse_unknown_names(locks, settings.groups, settings.extras)
-    selections = tuple(
-        selection_of(lock, settings.selection, settings.groups, settings.extras) for lock in locks
+    return Read(
+        locks,
+        tuple(selection_of(lock, settings.selection, settings.groups, settings.extras) for lock in locks),
     )
-    warnings = [warning for lock in locks for warning in lock.warnings]
+
+
+def _version(read: Read, texts: Mapping[str, str]) -> str:
+    """Content hash of what the locks mean. Where a lock lies and how it is spelled do not count."""
+    meaning = [(lock.project, lock.requires_python, lock.pins, lock.edges) for lock in read.locks]
+    return digest_of((meaning, read.selections, texts))
+
+
+def _all_texts(
+    mirror: Mirror, read: Read, projects: Sequence[ProjectFiles]
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    warnings: list[str] = []
     texts = {
         key: text
-        for lock, project in zip(locks, projects, strict=True)
-        for key, text in _texts(mirror, lock, Path(project.folder), len(locks) > 1, warnings.append)
+        for lock, project in zip(read.locks, projects, strict=True)
+        for key, text in _texts(mirror, lock, Path(project.folder), len(projects) > 1, warnings.append)
     }
-    texts[PYLOCK] = _pylock(locks, selections)
-    return Requirements(locks, selections, texts), tuple(warnings)
+    return {**texts, PYLOCK: _pylock(read)}, tuple(warnings)
 
 
 def _texts(
@@ -105,23 +132,13 @@ def _exported(mirror: Mirror, lock: Lock, folder: Path, kind: str, warn: Callabl
         return None
 
 
-def _pylock(locks: Sequence[Lock], selections: Sequence[Selection]) -> str:
+def _pylock(read: Read) -> str:
     """All that is selected, every locked file at the place where the mirror's home has or would have it."""
-    conditions = [pin_conditions(lock, selection) for lock, selection in zip(locks, selections, strict=True)]
+    conditions = [(lock, pin_conditions(lock, selection)) for lock, selection in read.pairs]
     files = {
         file.name: Artifact(file.name, file.sha256, pin.name, str(pin.version), file.size)
-        for lock in locks
+        for lock in read.locks
         for pin in lock.pins
         for file in pin.files
     }
-    return tomli_w.dumps(pylock(list(zip(locks, conditions, strict=True)), files, "packages/"))
-
-
-def selected_pins(requirements: Requirements) -> tuple[Pin, ...]:
-    """Every pin that some selection can install."""
-    return tuple(
-        pin
-        for lock, selection in zip(requirements.locks, requirements.selections, strict=True)
-        for pin in lock.pins
-        if pin.key in pin_conditions(lock, selection)
-    )
+    return tomli_w.dumps(pylock(conditions, files, "packages/"))

@@ -16,7 +16,6 @@ from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
 from mirror_pipeline.domain.artifact import is_sdist
-from mirror_pipeline.domain.lock import Pin
 from mirror_pipeline.domain.manifest import MANIFEST
 from mirror_pipeline.domain.plan import Plan
 from mirror_pipeline.domain.report import as_markdown
@@ -33,8 +32,8 @@ from mirror_pipeline.domain.verification import (
 )
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
-from mirror_pipeline.phases.requirements import Requirements, selected_pins, version_of
-from mirror_pipeline.phases.wheel_plan import plan_for, targets_for
+from mirror_pipeline.phases.requirements import Requirements
+from mirror_pipeline.phases.wheel_plan import plan_for
 
 DOCUMENT = "verification_report"
 _HASHING_THREADS = 4
@@ -53,16 +52,16 @@ class Verified:
 def verify(mirror: Mirror) -> Verified:
     """Compare what is published with what is locked."""
     requirements = mirror.documents.read(REQUIREMENTS, Requirements)
-    plan, _ = plan_for(mirror, requirements)
+    plan, targets, _ = plan_for(mirror, requirements)
     site = observe(mirror)
     layers = (
         judge_coverage(plan, site),
         judge_integrity(plan.artifacts, site.digests),
         judge_index(plan.artifacts, site),
-        _installability(mirror, requirements, plan),
+        _installability(mirror, plan, targets),
     )
     gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}
-    report = Report(version_of(requirements), mirror.site.live, layers, gaps)
+    report = Report(requirements.version, mirror.site.live, layers, gaps)
     return _written(mirror, report, plan)
 
 
@@ -89,20 +88,19 @@ def _wanted_pages(root: Path) -> Sequence[str]:
     return [path.relative_to(root).as_posix() for path in (root / "simple").rglob("index.*")]
 
 
-def _installability(mirror: Mirror, requirements: Requirements, plan: Plan) -> Judged:
+def _installability(mirror: Mirror, plan: Plan, targets: Sequence[Target]) -> Judged:
     """Let a real installer look for every pin of every target on the published site."""
     from mirror_pipeline.adapters.server import serving  # slow to import, and only needed here
 
     if not (mirror.site.link / MANIFEST).is_file():
         return judge_installability({"site": "nothing is published"}, 0)
-    targets = targets_for(mirror, requirements)
     simulated = [target for target in targets if can_judge(target)]
     notes = [
         f"{target}: judged by tags only, the installer cannot simulate it"
         for target in targets
         if not can_judge(target)
     ]
-    served = _served_pins(selected_pins(requirements), plan)
+    served = frozenset(f"{artifact.project}=={artifact.version}" for artifact in plan.artifacts)
     sources = _source_only(plan)
     uv = find_installer()
     with serving(mirror.site.link) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
@@ -128,11 +126,6 @@ def _looker(
         return " ".join(complaint for complaint in complaints if complaint)
 
     return look
-
-
-def _served_pins(pins: Sequence[Pin], plan: Plan) -> frozenset[str]:
-    held = {(artifact.project, artifact.version) for artifact in plan.artifacts}
-    return frozenset(pin.label for pin in pins if (pin.name, str(pin.version)) in held)
 
 
 def _source_only(plan: Plan) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirror_pipeline.adapters.documents import digest_of
-from mirror_pipeline.domain.plan import Plan, PlatformPlan, Wanted, make_plan
+from mirror_pipeline.domain.plan import Plan, PlatformPlan, make_plan
 from mirror_pipeline.domain.target import Target, targets_of
 from mirror_pipeline.domain.wanted import wanted_of
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
-from mirror_pipeline.phases.requirements import Requirements
+from mirror_pipeline.phases.requirements import Read, Requirements
 
 DOCUMENT = "wheel_plan"
 
@@ -31,29 +31,22 @@ def document_of(platform: str) -> str:
     return f"{DOCUMENT}/{platform}"
 
 
-def plan_for(mirror: Mirror, requirements: Requirements) -> tuple[Plan, tuple[str, ...]]:
-    """The whole coverage matrix of these requirements; writes nothing."""
-    wanted, warnings = _wanted(mirror, requirements)
-    return make_plan(wanted, mirror.settings.platforms, mirror.settings.policy), warnings
-
-
-def targets_for(mirror: Mirror, requirements: Requirements) -> tuple[Target, ...]:
-    """Every target that some project is mirrored for."""
-    wanted, _ = _wanted(mirror, requirements)
-    pythons = sorted({python for item in wanted for python in item.pythons})
-    return targets_of(mirror.settings.platforms, pythons)
-
-
-def _wanted(mirror: Mirror, requirements: Requirements) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
+def plan_for(
+    mirror: Mirror, requirements: Requirements | Read
+) -> tuple[Plan, tuple[Target, ...], tuple[str, ...]]:
+    """The whole coverage matrix of these requirements, its targets, and warnings; writes nothing."""
     asked, today = mirror.settings.pythons, mirror.today()
     pairs = zip(requirements.locks, requirements.selections, strict=True)
     made = [wanted_of(lock, selection, asked, today) for lock, selection in pairs]
-    return tuple(wanted for wanted, _ in made), tuple(line for _, lines in made for line in lines)
+    plan = make_plan([wanted for wanted, _ in made], mirror.settings.platforms, mirror.settings.policy)
+    pythons = sorted({python for wanted, _ in made for python in wanted.pythons})
+    warnings = tuple(line for _, lines in made for line in lines)
+    return plan, targets_of(mirror.settings.platforms, pythons), warnings
 
 
 def plan_platform(mirror: Mirror, platform: str) -> Planned:
     """Plan one platform from the stored requirements."""
-    whole, warnings = plan_for(mirror, mirror.documents.read(REQUIREMENTS, Requirements))
+    whole, _, warnings = plan_for(mirror, mirror.documents.read(REQUIREMENTS, Requirements))
     plan = whole.platforms[platform]
     previous = mirror.documents.find(document_of(platform), PlatformPlan)
     mirror.documents.write(document_of(platform), plan)

@@ -1,0 +1,55 @@
+"""The one door to poetry-core: its marker algebra and its constraint language.
+
+On import poetry-core puts vendored copies of packaging, tomli and others *first* on ``sys.path``, where they
+would shadow the installed (and newer, and compiled) ones for the whole process. Here they go last.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import packaging.markers  # the installed one, before poetry-core offers its own
+import poetry.core
+import tomli
+
+if poetry.core.__vendor_site__ in sys.path:
+    sys.path.remove(poetry.core.__vendor_site__)
+    sys.path.append(poetry.core.__vendor_site__)
+
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import VersionConstraint
+from poetry.core.constraints.version.exceptions import ParseConstraintError
+from poetry.core.constraints.version.parser import parse_constraint
+from poetry.core.factory import Factory
+from poetry.core.version.exceptions import InvalidVersionError
+from poetry.core.version.helpers import format_python_constraint
+from poetry.core.version.markers import (
+    AnyMarker,
+    BaseMarker,
+    EmptyMarker,
+    MarkerUnion,
+    MultiMarker,
+    intersection,
+    parse_marker,
+    union,
+)
+
+__all__ = [
+    "AnyMarker",
+    "BaseMarker",
+    "EmptyMarker",
+    "Factory",
+    "InvalidVersionError",
+    "MarkerUnion",
+    "MultiMarker",
+    "ParseConstraintError",
+    "PoetryVersion",
+    "VersionConstraint",
+    "format_python_constraint",
+    "intersection",
+    "packaging",
+    "parse_constraint",
+    "parse_marker",
+    "tomli",
+    "union",
+]
