@@ -20,7 +20,7 @@ from mirror_pipeline.adapters.files import disk_errors
 from mirror_pipeline.adapters.pip_config import PipConfig, read_pip_config
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.adapters.store import Incoming, WheelStore
-from mirror_pipeline.adapters.transport import Answer, Transport, TransportError, redacted
+from mirror_pipeline.adapters.transport import Answer, Transport, TransportError
 from mirror_pipeline.adapters.upstream import Retrier, StatusError, Upstream
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.wheelset import Failure, UpstreamFile
@@ -223,7 +223,7 @@ class _Run:
         answer = self.transport.get(url, sink, headers)
         if answer.status == 416 and incoming.size:  # more was promised than there is: begin again
             incoming.restart()
-            raise TransportError(f"{redacted(url)}: HTTP 416", transient=True)
+            raise TransportError(url, "HTTP 416", transient=True)
         if answer.status not in (200, 206):
             raise StatusError(answer, url)
 

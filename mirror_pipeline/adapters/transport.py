@@ -46,10 +46,11 @@ _UNREACHABLE = frozenset(
 
 
 class TransportError(Exception):
-    """No answer, or a broken one. ``unreachable``: not even a connection."""
+    """No answer, or a broken one. ``unreachable``: not even a connection; ``reason``: libcurl's words."""
 
-    def __init__(self, message: str, *, transient: bool, unreachable: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, url: str, reason: str, *, transient: bool, unreachable: bool = False) -> None:
+        super().__init__(f"{redacted(url)}: {reason}")
+        self.reason = reason
         self.transient, self.unreachable = transient, unreachable
 
 
@@ -171,7 +172,8 @@ class Transport:
             return CancelledError()
         code, message = (*error.args, 0, "")[:2]
         return TransportError(
-            f"{redacted(url)}: {message or f'libcurl error {code}'}",
+            url,
+            str(message or f"libcurl error {code}"),
             transient=code in _TRANSIENT,
             unreachable=code in _UNREACHABLE,
         )

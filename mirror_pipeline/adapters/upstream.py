@@ -64,16 +64,17 @@ class Retrier:
         self, error: TransportError | StatusError, url: str, host: str, attempts: int
     ) -> UpstreamError:
         if isinstance(error, TransportError) and error.unreachable:
-            self._unreachable[host] = str(error)
-            return self._unreachable_error(url, str(error), attempts)
+            self._unreachable[host] = error.reason
+            return self._unreachable_error(url, error.reason, attempts)
         tried = f" (tried {attempts} times)" if attempts > 1 else ""
         status = error.status if isinstance(error, StatusError) else None
         return UpstreamError(f"{error}{tried}", url=redacted(url), status=status, attempts=attempts)
 
     @staticmethod
     def _unreachable_error(url: str, reason: str, attempts: int) -> UpstreamError:
+        host = urlsplit(redacted(url)).netloc
         return UpstreamError(
-            reason,
+            f"{host} cannot be reached: {reason}",
             hint="check the network, the proxy and MIRROR_INDEX_URL",
             url=redacted(url),
             attempts=attempts,

@@ -80,10 +80,11 @@ def _held(
 
 
 def _failed(platform: str, failures: tuple[Failure, ...]) -> FetchFailedError:
-    first = failures[0]
-    more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
+    reasons = {failure.reason for failure in failures}
+    what = f"{len(failures)} files" if len(reasons) == 1 and len(failures) > 1 else failures[0].file
+    more = f" (and {len(failures) - 1} more files)" if len(reasons) > 1 else ""
     return FetchFailedError(
-        f"{platform}: {first.file}: {first.reason}{more}",
+        f"{platform}: {what}: {failures[0].reason}{more}",
         retryable=any(not failure.permanent for failure in failures),
         platform=platform,
         failures=[
