@@ -146,8 +146,8 @@ def _failed(
     """The first error decides the exit code; what was published before stays as it is."""
     worst = max(failures, key=lambda error: error.exit_code)
     if not call.json:
-        for error in failures:
-            call.progress.say(f"error: {error}")
+        for line in _error_lines(failures):
+            call.progress.say(f"error: {line}")
         call.progress.say("What was published before is unchanged. Run 'mirror-pipeline refresh' to go on.")
     described = results.error_object(worst)
     return {
@@ -156,6 +156,19 @@ def _failed(
         "errors": [results.error_object(error)["error"] for error in failures],
         "skipped": [{"asset": asset, "partition": partition} for asset, partition in skipped],
     }, worst.exit_code
+
+
+def _error_lines(failures: Sequence[MirrorError]) -> list[str]:
+    """A line per cause: what stopped several platforms for one reason is said once."""
+    by_cause: dict[str, list[MirrorError]] = {}
+    for error in failures:
+        by_cause.setdefault(str(error.facts.get("reason", error)), []).append(error)
+    return [
+        str(errors[0])
+        if len(errors) == 1
+        else f"{cause} ({', '.join(str(error.facts.get('platform', error.kind)) for error in errors)})"
+        for cause, errors in by_cause.items()
+    ]
 
 
 def _current_gaps(mirror: Mirror) -> list[tuple[str, Gap]]:

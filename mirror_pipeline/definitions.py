@@ -35,8 +35,7 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
     )
 
 
-def __getattr__(name: str) -> dg.Definitions:
-    """``defs``, made when it is asked for: importing this module reads nothing."""
-    if name == "defs":
-        return build_definitions(build_mirror(load_settings(os.environ)))
-    raise AttributeError(name)
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads. Importing this module reads nothing; calling this reads ``config.env``."""
+    return build_definitions(build_mirror(load_settings(os.environ)))

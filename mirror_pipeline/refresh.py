@@ -93,7 +93,7 @@ def _run(
         metadata = _execute(definitions, instance, state)
     except MirrorError as error:
         done.failures.append(error)
-        mirror.progress.say(f"{name}: failed: {error}")
+        mirror.progress.say(f"{name}: failed")
         return False
     done.recomputed.append((state.asset, state.partition))
     done.add(metadata)

@@ -87,6 +87,7 @@ def _failed(platform: str, failures: tuple[Failure, ...]) -> FetchFailedError:
         f"{platform}: {what}: {failures[0].reason}{more}",
         retryable=any(not failure.permanent for failure in failures),
         platform=platform,
+        reason=failures[0].reason if len(reasons) == 1 else None,
         failures=[
             {"file": f.file, "reason": f.reason, "expected": f.expected, "actual": f.actual} for f in failures
         ],
