@@ -23,7 +23,7 @@ RESOURCE = "mirror"
 COMPLETE = "complete"
 """Metadata key: false marks a materialization that counts as stale, because something is still missing."""
 
-_ASKING, _HOLDING, _SERVING = "1_lock", "2_wheels", "3_publication"
+_ASKING, _HOLDING, _SERVING = "lock_files", "wheel_sets", "publication"
 GROUPS = {
     LOCK: _ASKING,
     REQUIREMENTS: _ASKING,

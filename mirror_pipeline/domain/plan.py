@@ -10,19 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
 
 from packaging.utils import NormalizedName
 
-from mirror_pipeline.domain.artifact import Artifact, is_any_platform, is_sdist, wheel_tags
+from mirror_pipeline.domain.artifact import Artifact, is_any_platform, wheel_tags
 from mirror_pipeline.domain.coverage import Policy, chosen_files, gap_reason
 from mirror_pipeline.domain.lock import Lock, LockedFile, Pin, Selection
 from mirror_pipeline.domain.reach import edges_by_origin, pins_for_target
 from mirror_pipeline.domain.target import NOARCH, Python, Target, targets_of
 from mirror_pipeline.errors import ConflictError
-
-State = Literal["platform", "noarch", "sdist", "gap"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -192,13 +188,9 @@ def _gaps(cells: Iterable[_Cell], platform: str) -> tuple[Gap, ...]:
     for cell in cells:
         if not cell.files and cell.target.platform.name == platform:
             found[cell.pin.name, str(cell.pin.version), cell.reason].add(cell.target.python)
-    gap = partial(map, str)
     return tuple(
         sorted(
-            Gap(name, version, tuple(gap(sorted(pythons))), reason)
+            Gap(name, version, tuple(map(str, sorted(pythons))), reason)
             for (name, version, reason), pythons in found.items()
         )
     )
-
-
-__all__ = ["Gap", "Outside", "Plan", "PlatformPlan", "Policy", "Wanted", "is_sdist", "make_plan"]

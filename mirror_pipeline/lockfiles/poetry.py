@@ -97,7 +97,7 @@ def _format_version(metadata: Table) -> tuple[Version, tuple[str, ...]]:
         raise metadata.error(
             "lock-version", f"{version} is older than {_READ_VERSIONS[0]}; run 'poetry lock'"
         )
-    if version.major > newest.major:
+    if version >= Version(f"{newest.major + 1}"):
         raise metadata.error("lock-version", f"{version} is not known here (newest: {newest})")
     if version > newest:
         return version, (f"{metadata.lock}: lock-version {version} is newer than {newest}: read as {newest}",)
@@ -152,7 +152,7 @@ def _files(package: Table, metadata: Table, version: Version) -> Iterator[Locked
     for key in own or [package.text("name")]:
         for entry in shared.tables(key):
             file = _file(entry)
-            if _may_be_of(file.name, version):
+            if _may_be_of(file.name, package.name(), version):
                 yield file
 
 
@@ -168,13 +168,16 @@ def _file(entry: Table) -> LockedFile:
     return LockedFile(name, value)
 
 
-def _may_be_of(file: str, version: Version) -> bool:
+def _may_be_of(file: str, name: str, version: Version) -> bool:
     """Whether a file of a list shared by several versions belongs to this one."""
     if wheel_tags(file) is not None:
         return _is(file.split("-")[1], version)
-    # Names of sdists from before PEP 625 keep the author's spelling: 1.0-2 for 1.0.post2, 2020.01 for 2020.1.
+    # Sdists from before PEP 625 keep their author's spelling: 1.0-2 for 1.0.post2, 2020.01 for 2020.1.
     parts = file.removesuffix(".tar.gz").removesuffix(".zip").split("-")
-    return any(_is("-".join(parts[start:]), version) for start in range(1, len(parts)))
+    return any(
+        canonicalize_name("-".join(parts[:end])) == name and _is("-".join(parts[end:]), version)
+        for end in range(1, len(parts))
+    )
 
 
 def _is(text: str, version: Version) -> bool:

@@ -6,6 +6,7 @@ pointer, an error page saved as a lock, an empty file. What a document means is 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +21,9 @@ _LFS = "version https://git-lfs."
 
 def decode(content: bytes, path: str) -> str:
     """Text of a lock file; refuses what cannot be one, naming the line where that helps."""
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise LockError(f"{path}:{line}: not UTF-8 text", lock=path, line=line) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.fetching import Fetched
@@ -15,6 +15,14 @@ from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import load_plan
 
 DOCUMENT = "wheels"
+_TOLD = "told"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What upstream told of the files of one platform, by file name."""
+
+    files: Mapping[str, UpstreamFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +53,12 @@ def gather_wheels(mirror: Mirror, platform: str, progress: Progress | None = Non
     present = mirror.store.sizes(plan.artifacts)
     missing = [artifact for artifact in plan.artifacts if artifact.file not in present]
     fetched = mirror.fetcher.fetch(missing, mirror.store, progress, platform)
+    told = _told(mirror, platform, fetched.facts)
     if fetched.failures and not mirror.settings.allow_failures:
         raise _failed(platform, fetched.failures)
-    known = {item.artifact.file: item for item in previous.held} if previous else {}
     sizes = {**present, **fetched.sizes}
     held = tuple(
-        _held(mirror, artifact, sizes[artifact.file], fetched.facts.get(artifact.file), known)
+        _held(mirror, artifact, sizes[artifact.file], told.get(artifact.file))
         for artifact in plan.artifacts
         if artifact.file in sizes
     )
@@ -63,12 +71,20 @@ def _bytes(fetched: Fetched) -> int:
     return sum(fetched.sizes.values())
 
 
-def _held(
-    mirror: Mirror, artifact: Artifact, size: int, facts: UpstreamFile | None, known: Mapping[str, Held]
-) -> Held:
-    """Describe a stored artifact; what upstream told once is kept for as long as the file is."""
-    earlier = known.get(artifact.file)
-    told = facts or earlier
+def _told(mirror: Mirror, platform: str, facts: Mapping[str, UpstreamFile]) -> Mapping[str, UpstreamFile]:
+    """What upstream told of files, now or ever: of those that stay in the store it is not asked again.
+
+    Written before a failure ends the phase, and without URLs, which may hold credentials.
+    """
+    name = f"{_TOLD}/{platform}"
+    known = mirror.documents.find(name, Told) or Told()
+    files = {**known.files, **{file: replace(fact, url="") for file, fact in facts.items()}}
+    mirror.documents.write(name, Told(files))
+    return files
+
+
+def _held(mirror: Mirror, artifact: Artifact, size: int, told: UpstreamFile | None) -> Held:
+    """Describe a stored artifact."""
     return Held(
         artifact=artifact,
         size=size,
