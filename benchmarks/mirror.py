@@ -27,7 +27,6 @@ from pathlib import Path
 
 from mirror_pipeline.adapters.fetching import Fetcher
 from mirror_pipeline.adapters.pip_config import read_pip_config
-from mirror_pipeline.adapters.progress import Silent
 from mirror_pipeline.domain.artifact import Artifact
 
 _PIP_PLATFORMS = {
@@ -157,7 +156,7 @@ def bench_bare(home: Path) -> Measured:
         for part in plan_of(home).values()
         for item in part["artifacts"]
     ]
-    found = Fetcher(None, None, 16).locate(artifacts, Silent())
+    found = Fetcher(None, None, 16).locate(artifacts)
     listing = home / "urls.json"
     listing.write_text(
         json.dumps([[fact.url, found.sizes.get(file, 0)] for file, fact in found.facts.items()])

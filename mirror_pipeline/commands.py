@@ -63,7 +63,7 @@ def plan_command(call: Invocation, *, offline: bool) -> Answer:
 def _with_sizes(mirror: Mirror, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     """The plan with the sizes that upstream tells, and what upstream does not have."""
     unknown = [artifact for artifact in plan.artifacts if artifact.size is None]
-    told = mirror.fetcher.locate(unknown, mirror.progress)
+    told = mirror.fetcher.locate(unknown)
     platforms = {name: _sized(part, told.sizes) for name, part in plan.platforms.items()}
     problems = tuple(f"{failure.file}: {failure.reason}" for failure in told.failures)
     return replace(plan, platforms=platforms), problems

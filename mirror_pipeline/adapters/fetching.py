@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -65,21 +66,17 @@ class Fetcher:
             self._upstream = Upstream(self._transport, indexes, self._retrier)
         return self._transport, self._upstream
 
-    def locate(self, artifacts: Sequence[Artifact], progress: Progress) -> Fetched:
+    def locate(self, artifacts: Sequence[Artifact]) -> Fetched:
         """What upstream says of artifacts (their sizes, above all); nothing is downloaded."""
         if not artifacts:
             return Fetched()
         _, upstream = self._connected()
-        with self._pool() as pool, progress.work("asking upstream", len(artifacts), None) as advance:
-            results = pool.map(lambda group: _located(upstream, group), _by_project(artifacts))
-            facts: dict[str, UpstreamFile] = {}
-            failures: list[Failure] = []
-            for found, failed in results:
-                facts.update(found)
-                failures.extend(failed)
-                advance(len(found) + len(failed), 0)
+        with self._pool() as pool, self._cancelling(pool):
+            facts, failures = _merged(
+                pool.map(lambda group: _located(upstream, group), _by_project(artifacts))
+            )
         sizes = {file: fact.size for file, fact in facts.items() if fact.size is not None}
-        return Fetched(sizes, facts, tuple(sorted(failures, key=lambda failure: failure.file)))
+        return Fetched(sizes, facts, _sorted(failures))
 
     def fetch(
         self, artifacts: Sequence[Artifact], store: WheelStore, progress: Progress, label: str = "fetching"
@@ -89,24 +86,34 @@ class Fetcher:
             return Fetched()
         transport, upstream = self._connected()
         run = _Run(transport, upstream, store, self._retrier)
-        with self._pool() as pool, progress.work(label, len(artifacts), None) as advance:
-            waiting: set[Future[_Outcome]] = {
-                pool.submit(run.locate, group) for group in _by_project(artifacts)
-            }
-            outcome = _Outcome()
-            try:
-                while waiting:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for part in (future.result() for future in done):
-                        waiting |= {pool.submit(run.fetch, artifact, fact) for artifact, fact in part.found}
-                        advance(len(part.sizes) + len(part.failures), sum(part.sizes.values()))
-                        outcome = outcome.joined(part)
-            except BaseException:
-                self._cancelled.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                self._cancelled.clear()
-                raise
-        return outcome.fetched()
+        with self._pool() as pool, self._cancelling(pool):
+            facts, failures = _merged(pool.map(run.locate, _by_project(artifacts)))
+            found = [(artifact, facts[artifact.file]) for artifact in artifacts if artifact.file in facts]
+            found.sort(key=lambda pair: -(pair[1].size or 0))  # the longest first: no long tail at the end
+            total = sum(fact.size or 0 for _, fact in found) or None
+            sizes: dict[str, int] = {}
+            with progress.work(label, len(artifacts), total) as advance:
+                advance(len(failures), 0)
+                tasks = {pool.submit(run.fetch, artifact, fact): artifact for artifact, fact in found}
+                for task in as_completed(tasks):
+                    result = task.result()
+                    if isinstance(result, Failure):
+                        failures.append(result)
+                    else:
+                        sizes[tasks[task].file] = result
+                    advance(1, 0 if isinstance(result, Failure) else result)
+        return Fetched(sizes, {file: facts[file] for file in sizes}, _sorted(failures))
+
+    @contextmanager
+    def _cancelling(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """An interrupt or a full disk ends every transfer at once, not after the queue is worked off."""
+        try:
+            yield
+        except BaseException:
+            self._cancelled.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._cancelled.clear()
+            raise
 
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._concurrency, thread_name_prefix="fetch")
@@ -145,25 +152,19 @@ def _mismatch(artifact: Artifact, actual: str, what: str) -> Failure:
     return Failure(artifact.file, artifact.project, reason, True, artifact.sha256, actual)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Results of one task, or of all so far; ``found`` is what is to be fetched next."""
+def _merged(
+    parts: Iterable[tuple[Mapping[str, UpstreamFile], list[Failure]]],
+) -> tuple[dict[str, UpstreamFile], list[Failure]]:
+    facts: dict[str, UpstreamFile] = {}
+    failures: list[Failure] = []
+    for found, failed in parts:
+        facts.update(found)
+        failures.extend(failed)
+    return facts, failures
 
-    found: tuple[tuple[Artifact, UpstreamFile], ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, UpstreamFile] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
 
-    def joined(self, other: _Outcome) -> _Outcome:
-        return _Outcome(
-            (),
-            {**self.sizes, **other.sizes},
-            {**self.facts, **other.facts},
-            (*self.failures, *other.failures),
-        )
-
-    def fetched(self) -> Fetched:
-        return Fetched(self.sizes, self.facts, tuple(sorted(self.failures, key=lambda failure: failure.file)))
+def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    return tuple(sorted(failures, key=lambda failure: failure.file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +176,18 @@ class _Run:
     store: WheelStore
     retrier: Retrier
 
-    def locate(self, artifacts: Sequence[Artifact]) -> _Outcome:
-        facts, failures = _located(self.upstream, artifacts)
-        found = tuple((artifact, facts[artifact.file]) for artifact in artifacts if artifact.file in facts)
-        return _Outcome(found=found, failures=tuple(failures))
+    def locate(self, artifacts: Sequence[Artifact]) -> tuple[Mapping[str, UpstreamFile], list[Failure]]:
+        return _located(self.upstream, artifacts)
 
-    def fetch(self, artifact: Artifact, fact: UpstreamFile) -> _Outcome:
+    def fetch(self, artifact: Artifact, fact: UpstreamFile) -> int | Failure:
+        """Size in bytes of what is in the store now, or why it is not."""
         try:
-            size = self._fetch(artifact, fact)
+            return self._fetch(artifact, fact)
         except DigestMismatchError as error:
-            failure = _mismatch(artifact, str(error.facts["actual"]), "wrong bytes arrived")
-            return _Outcome(failures=(failure,))
+            return _mismatch(artifact, str(error.facts["actual"]), "wrong bytes arrived")
         except UpstreamError as error:
             permanent = error.facts.get("status") in (401, 403, 404, 410)
-            return _Outcome(failures=(Failure(artifact.file, artifact.project, str(error), permanent),))
-        return _Outcome(sizes={artifact.file: size}, facts={artifact.file: fact})
+            return Failure(artifact.file, artifact.project, str(error), permanent)
 
     def _fetch(self, artifact: Artifact, fact: UpstreamFile) -> int:
         with disk_errors(self.store.packages), self.store.incoming(artifact.file) as incoming:

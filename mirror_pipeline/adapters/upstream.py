@@ -74,7 +74,7 @@ class Retrier:
     def _unreachable_error(url: str, reason: str, attempts: int) -> UpstreamError:
         host = urlsplit(redacted(url)).netloc
         return UpstreamError(
-            f"{host} cannot be reached: {reason}",
+            f"no connection to {host}: {reason}",
             hint="check the network, the proxy and MIRROR_INDEX_URL",
             url=redacted(url),
             attempts=attempts,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Literal
+from urllib.parse import unquote
 
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest
@@ -137,6 +138,9 @@ def _project_pages(artifacts: Sequence[Artifact], site: SiteFacts) -> Iterator[F
                 yield from _one_page(key, media, files, site)
             else:
                 yield Finding("index", key, "the page is missing")
+    for key in site.pages:
+        if key.count("/") > 1 and key.split("/")[1] not in wanted:
+            yield Finding("index", key, "a page of a project that no lock wants")
 
 
 def _one_page(key: str, media: str, files: Sequence[Artifact], site: SiteFacts) -> Iterator[Finding]:
@@ -161,6 +165,8 @@ def _one_link(
         yield Finding("index", key, f"lists {link.file}, which no lock wants")
     elif link.sha256 != wanted[link.file]:
         yield Finding("index", key, f"wrong digest for {link.file}", wanted[link.file], link.sha256)
+    if unquote(link.url) != f"/{target}":
+        yield Finding("index", key, f"the link of {link.file} leads elsewhere", f"/{target}", link.url)
     if target not in digests:
         yield Finding("index", key, f"links to {link.file}, which is missing")
 
