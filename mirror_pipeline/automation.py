@@ -64,18 +64,22 @@ def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
             version = current_version(mirror)
         except MirrorError as error:
             return dg.SkipReason(str(error))
-        if version in (context.cursor, _recorded(context.instance)):
+        recorded, run = _recorded(context.instance)
+        if version in (context.cursor, recorded):
             return dg.SkipReason("the lock files have not changed")
-        request = dg.RunRequest(run_key=version, asset_selection=[dg.AssetKey(graph.LOCK)])
+        # The run is part of the key: a change that is taken back is a change, though its version is known.
+        request = dg.RunRequest(run_key=f"{version}/{run}", asset_selection=[dg.AssetKey(graph.LOCK)])
         return dg.SensorResult(run_requests=[request], cursor=version)
 
     return watch
 
 
-def _recorded(instance: dg.DagsterInstance) -> str | None:
-    """The data version of the last snapshot."""
+def _recorded(instance: dg.DagsterInstance) -> tuple[str | None, str]:
+    """The data version of the last snapshot, and the run that took it."""
     event = instance.get_latest_materialization_event(dg.AssetKey(graph.LOCK))
-    return (event.tags or {}).get("dagster/data_version") if event else None
+    if event is None or event.asset_materialization is None:
+        return None, "first"
+    return (event.asset_materialization.tags or {}).get("dagster/data_version"), event.run_id
 
 
 def nightly(mirror: Mirror) -> dg.ScheduleDefinition:

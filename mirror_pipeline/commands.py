@@ -269,5 +269,8 @@ def ui_command(call: Invocation, *, host: str, port: int) -> Answer:
     environ = {**call.environ, HOME_VARIABLE: str(home)}
     if call.config is not None:
         environ["MIRROR_CONFIG"] = str(call.config)
-    call.progress.say(f"Dagster UI at http://{host}:{port} (Ctrl-C ends it)")
-    return {"status": "ok"}, run_ui(host, port, environ)
+
+    def tell() -> None:
+        call.progress.say(f"Dagster UI at http://{host}:{port} (Ctrl-C ends it)")
+
+    return {"status": "ok"}, run_ui(host, port, environ, tell)

@@ -104,12 +104,14 @@ def _run(
 def _execute(
     definitions: dg.Definitions, instance: dg.DagsterInstance, state: State
 ) -> Mapping[str, dg.MetadataValue[Any]]:
-    """Execute in this process; an error of ours comes back as itself."""
+    """Execute in this process; an error of ours comes back as itself, and Ctrl-C as what it is."""
     key = dg.AssetKey(state.asset)
     try:
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[key], partition_key=state.partition, run_config=_QUIET
         )
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
     except dg.Failure as failure:
         if isinstance(failure.__cause__, MirrorError):
             raise failure.__cause__ from None

@@ -155,9 +155,10 @@ def _parse_file(text: str, file: str) -> tuple[dict[str, str], list[str]]:
     given: dict[str, str] = {}
     warnings: list[str] = []
     for binding in parse_stream(io.StringIO(text.removeprefix("\ufeff"))):
-        line = binding.original.line
+        written = binding.original.string
+        line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):
-            shown = binding.original.string.strip()
+            shown = written.strip()
             raise SettingsError(f"{file}:{line}: expected KEY=value, found {shown!r}", file=file, line=line)
         if binding.key is None:
             continue

@@ -6,16 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mirror_pipeline.errors import PortInUseError
 
 _GRACE_SECONDS = 20.0
 
 
-def run_ui(host: str, port: int, environ: Mapping[str, str]) -> int:
-    """Run until interrupted; returns 0 for a wanted end, 3 where it ended by itself."""
+def run_ui(host: str, port: int, environ: Mapping[str, str], on_start: Callable[[], None]) -> int:
+    """Run until interrupted; returns 0 for a wanted end, 3 where it ended by itself.
+
+    ``on_start`` is called when the port is known to be free.
+    """
     _refuse_busy_port(host, port)
+    on_start()
     command = [
         sys.executable,
         "-m",

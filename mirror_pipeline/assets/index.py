@@ -46,14 +46,13 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
 
 
 def _projects(index: Index) -> list[str]:
-    return sorted(
-        key.split("/")[1] for key in index.pages if key.startswith("simple/") and key.endswith("/index.html")
-    )
+    parts = (key.split("/") for key in index.pages)
+    return sorted(part[1] for part in parts if part[0] == "simple" and part[2:] == ["index.html"])
 
 
 def _preview(index: Index) -> str:
     """The page of the first project, as a client gets it."""
-    projects = [name for name in _projects(index) if name != "index.html"]
+    projects = _projects(index)
     if not projects:
         return "no projects"
     page = index.pages[f"simple/{projects[0]}/index.html"]

@@ -34,6 +34,9 @@ from poetry.core.version.markers import (
     union,
 )
 
+# Its parsers import a vendored library when first used. Do it now: Dagster's workers rebuild sys.path later.
+parse_marker('python_version >= "3"')
+
 __all__ = [
     "AnyMarker",
     "BaseMarker",
