@@ -122,7 +122,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
     given, warnings = _parse_file(text, file)
     merged = {**_DEFAULTS, **{key: value for key, value in given.items() if value}}
     merged.update(
-        {key: value.strip() for key, value in environ.items() if key in _DEFAULTS and value.strip()}
+        {key: environ[key].strip() or default for key, default in _DEFAULTS.items() if key in environ}
     )
     values = _Values(merged, file)
     _refuse_what_is_not_there_yet(values)

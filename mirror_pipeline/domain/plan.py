@@ -100,7 +100,7 @@ def make_plan(projects: Sequence[Wanted], platforms: Sequence[str], policy: Poli
     by_platform = _artifacts(cells)
     _refuse_conflicts(by_platform)
     plans = {name: PlatformPlan(name, by_platform.get(name, ()), _gaps(cells, name)) for name in platforms}
-    return Plan(_labels(applying), _outside(projects), plans)
+    return Plan(_labels(applying), _outside(applying), plans)
 
 
 def _applying(item: Wanted, platforms: Sequence[str]) -> Iterator[tuple[Target, tuple[Pin, ...]]]:
@@ -121,14 +121,14 @@ def _labels(applying: Iterable[tuple[Wanted, Target, tuple[Pin, ...]]]) -> Mappi
     return {target: tuple(sorted(found)) for target, found in labels.items()}
 
 
-def _outside(projects: Sequence[Wanted]) -> tuple[Outside, ...]:
+def _outside(applying: Iterable[tuple[Wanted, Target, tuple[Pin, ...]]]) -> tuple[Outside, ...]:
     why = "a {} source: no index can serve it; installers take it from where the lock says"
     return tuple(
         sorted(
             {
                 Outside(pin.name, pin.source.url or pin.source.kind, why.format(pin.source.kind))
-                for item in projects
-                for pin in item.lock.pins
+                for _, _, pins in applying
+                for pin in pins
                 if not pin.source.mirrored
             }
         )

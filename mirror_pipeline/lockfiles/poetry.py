@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -112,7 +113,12 @@ def _requires_python(metadata: Table) -> str:
         raise metadata.error("python-versions", f"{text!r} is not a version constraint") from None
     if constraint.is_empty():
         raise metadata.error("python-versions", f"{text!r} allows no Python at all")
-    return "" if constraint.is_any() else format_python_constraint(constraint).replace(" ", "")
+    if constraint.is_any():
+        return ""
+    try:  # most are PEP 440 as they stand; poetry-core's own rendering drops the bounds of unions
+        return str(SpecifierSet(text))
+    except InvalidSpecifier:
+        return format_python_constraint(constraint).replace(" ", "")
 
 
 class _Package:

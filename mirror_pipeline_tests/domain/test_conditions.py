@@ -1,0 +1,138 @@
+"""Conditions per pin, and the law that ties them to the walk: reachable exactly where the marker holds."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.markers import Marker
+
+from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.lock import Edge, Lock, Node, Root, Selection, everything
+from mirror_pipeline.domain.reach import Environment, edges_by_origin, reachable
+from mirror_pipeline.domain.target import known_pythons, targets_of
+from mirror_pipeline_tests.locks import lock_of, pin, wants
+
+EXTRAS = ("x", "y")
+GROUPS = ("dev", "docs")
+MARKERS = (
+    'sys_platform == "win32"',
+    'sys_platform != "darwin"',
+    'sys_platform == "linux" or sys_platform == "darwin"',
+    'python_version < "3.11"',
+    'python_version >= "3.11" and sys_platform == "linux"',
+    'python_version == "3.12"',
+    'python_version != "3.12"',
+    'python_version in "3.10 3.13"',
+    'python_full_version < "3.11.4"',
+    'python_full_version >= "3.12.1"',
+    'platform_machine == "aarch64" or python_version > "3.13"',
+    'platform_python_implementation == "PyPy"',
+    'extra == "x"',
+    'extra != "x"',
+    'extra == "y" and sys_platform == "linux"',
+    'extra == "x" or extra == "y"',
+    'extra == "x" and extra != "y" or python_version < "3.10"',
+)
+ENVIRONMENTS = [
+    Environment(variables)
+    for target in targets_of(
+        ["linux-x86_64", "linux-aarch64", "macos-arm64", "windows-amd64"], known_pythons()
+    )
+    for variables in target.environments
+]
+
+markers = st.none() | st.sampled_from(MARKERS).map(Marker)
+extras_of_a_pin = st.lists(st.sampled_from(EXTRAS), unique=True, max_size=2).map(tuple)
+roots = (
+    st.just(Root())
+    | st.sampled_from(GROUPS).map(lambda name: Root("group", name))
+    | st.sampled_from(EXTRAS).map(lambda name: Root("extra", name))
+)
+
+
+@st.composite
+def locks(draw: st.DrawFn) -> Lock:
+    """A lock with every way of wanting: roots of all kinds, extras, circles, markers of every sort."""
+    pins = [pin(name) for name in "abcdef"[: draw(st.integers(1, 6))]]
+    keys = st.sampled_from([item.key for item in pins])
+    nodes = st.builds(Node, keys, st.sampled_from(("", "", *EXTRAS)))
+    from_roots = st.lists(st.builds(Edge, roots, keys, extras_of_a_pin, markers), min_size=1, max_size=4)
+    between = st.lists(st.builds(Edge, nodes, keys, extras_of_a_pin, markers), max_size=10)
+    return lock_of(*pins, edges=[*draw(from_roots), *draw(between)], groups=GROUPS, extras=EXTRAS)
+
+
+selections = st.builds(
+    Selection,
+    st.frozensets(st.sampled_from(GROUPS)),
+    st.frozensets(st.sampled_from(EXTRAS)),
+)
+
+
+@settings(deadline=None, max_examples=120)
+@given(locks(), selections)
+def test_a_pin_is_reachable_exactly_where_its_condition_holds(lock: Lock, selection: Selection) -> None:
+    conditions = pin_conditions(lock, selection)
+    edges = edges_by_origin(lock)
+    for environment in ENVIRONMENTS:
+        holds = {key for key, marker in conditions.items() if environment.satisfies(marker)}
+        assert holds == reachable(edges, selection, environment)
+
+
+@settings(deadline=None, max_examples=40)
+@given(locks(), selections)
+def test_conditions_ask_for_no_extra(lock: Lock, selection: Selection) -> None:
+    texts = [str(marker) for marker in pin_conditions(lock, selection).values()]
+    assert not any("extra" in text for text in texts)
+
+
+@settings(deadline=None, max_examples=40)
+@given(locks())
+def test_a_wider_selection_loses_nothing(lock: Lock) -> None:
+    narrow, wide = pin_conditions(lock, Selection()), pin_conditions(lock, everything(lock))
+    for environment in ENVIRONMENTS:
+        for key, marker in narrow.items():
+            assert not environment.satisfies(marker) or environment.satisfies(wide[key])
+
+
+def test_conditions_along_a_way_are_joined_and_ways_are_united() -> None:
+    a, b, c = pin("a"), pin("b"), pin("c")
+    lock = lock_of(
+        a,
+        b,
+        c,
+        edges=[
+            wants(a, 'sys_platform == "win32"'),
+            wants(b, 'sys_platform == "linux"'),
+            Edge(Node(a.key), c.key, marker=Marker('python_version < "3.12"')),
+            Edge(Node(b.key), c.key),
+        ],
+    )
+    found = {key: str(marker) for key, marker in pin_conditions(lock, Selection()).items()}
+    assert found == {
+        "a==1.0": 'sys_platform == "win32"',
+        "b==1.0": 'sys_platform == "linux"',
+        "c==1.0": 'sys_platform == "win32" and python_version < "3.12" or sys_platform == "linux"',
+    }
+
+
+def test_complementary_ways_make_an_unconditional_pin() -> None:
+    a, b = pin("a"), pin("b")
+    split = [
+        wants(a),
+        Edge(Node(a.key), b.key, marker=Marker('sys_platform == "win32"')),
+        Edge(Node(a.key), b.key, marker=Marker('sys_platform != "win32"')),
+    ]
+    assert pin_conditions(lock_of(a, b, edges=split), Selection()) == {a.key: None, b.key: None}
+
+
+def test_a_pin_that_can_never_apply_has_no_condition() -> None:
+    a, b = pin("a"), pin("b")
+    lock = lock_of(
+        a,
+        b,
+        edges=[
+            wants(a, 'sys_platform == "win32"'),
+            Edge(Node(a.key), b.key, marker=Marker('sys_platform == "linux"')),
+        ],
+    )
+    assert set(pin_conditions(lock, Selection())) == {a.key}

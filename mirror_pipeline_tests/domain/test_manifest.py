@@ -1,0 +1,116 @@
+"""The manifest: what it says of a site, its way to bytes and back, and what differs between two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.manifest import Entry, Manifest, difference, make_manifest, parse_manifest
+from mirror_pipeline.domain.serving import IMMUTABLE, REVALIDATED
+from mirror_pipeline.domain.wheelset import CoreMetadata, Held
+from mirror_pipeline.errors import DocumentError
+from mirror_pipeline_tests.locks import digest_of, pin
+
+entries = st.builds(
+    Entry,
+    st.text(max_size=9).map(digest_of),
+    st.integers(0, 10**15),
+    st.text(max_size=9),
+    st.text(max_size=9),
+)
+files = st.dictionaries(st.text(max_size=12), entries, max_size=5)
+manifests = st.builds(
+    Manifest, st.text(max_size=9), st.lists(st.text(max_size=9), unique=True).map(sorted).map(tuple), files
+)
+
+
+@settings(deadline=None)
+@given(manifests)
+def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
+    content = manifest.to_bytes()
+    again = parse_manifest(content)
+    assert again == manifest
+    assert again.to_bytes() == content
+    assert manifest.digest == hashlib.sha256(content).hexdigest()
+
+
+@settings(deadline=None)
+@given(manifests)
+def test_neither_the_order_of_keys_nor_that_of_platforms_leaves_a_trace(manifest: Manifest) -> None:
+    turned = Manifest(
+        manifest.requirements, manifest.platforms[::-1], dict(reversed(list(manifest.files.items())))
+    )
+    assert turned.to_bytes() == manifest.to_bytes()
+
+
+def test_a_manifest_of_pages_and_packages() -> None:
+    file = "demo-1.0+cpu-py3-none-any.whl"
+    artifact = Artifact(file, digest_of(file), pin("demo").name, "1.0+cpu")
+    plain = Artifact("demo-1.0.tar.gz", digest_of("sdist"), pin("demo").name, "1.0")
+    held = [Held(artifact, 5, CoreMetadata(digest_of("metadata"), 3)), Held(plain, 6)]
+    made = make_manifest("r1", ["noarch", "linux-x86_64"], {"simple/index.html": b"page"}, held)
+    assert (made.requirements, made.platforms) == ("r1", ("linux-x86_64", "noarch"))
+    assert set(made.files) == {
+        "simple/index.html",
+        f"packages/{file}",
+        f"packages/{file}.metadata",
+        "packages/demo-1.0.tar.gz",
+    }
+    page, wheel = made.files["simple/index.html"], made.files[f"packages/{file}"]
+    assert (page.sha256, page.size) == (digest_of("page"), 4)
+    assert (page.content_type, page.cache_control) == ("text/html; charset=utf-8", REVALIDATED)
+    assert (wheel.sha256, wheel.size, wheel.cache_control) == (digest_of(file), 5, IMMUTABLE)
+    assert made.files[f"packages/{file}.metadata"].sha256 == digest_of("metadata")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"{}",
+        b'{"version": 1}',
+        b'{"version": 2, "files": {}, "platforms": [], "requirements": ""}',
+        b'{"version": 1, "files": {"a": {}}, "platforms": [], "requirements": ""}',
+        b'{"version": 1, "files": {"a": 5}, "platforms": [], "requirements": ""}',
+        b'{"version": 1, "files": [], "platforms": [], "requirements": ""}',
+        b'{"version": 1, "files": {}, "platforms": 5, "requirements": ""}',
+        b"\xff\xfe",
+        b"<html></html>",
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_manifest_is_refused_by_name(content: bytes) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse_manifest(content, "old/manifest.json")
+    assert caught.value.facts == {"document": "old/manifest.json"}
+    assert str(caught.value).startswith("old/manifest.json: ")
+
+
+def test_a_manifest_says_its_version() -> None:
+    assert json.loads(Manifest("", (), {}).to_bytes())["version"] == 1
+
+
+@settings(deadline=None)
+@given(files, files)
+def test_a_difference_leads_from_one_to_the_other(old: dict[str, Entry], new: dict[str, Entry]) -> None:
+    change = difference(old, new)
+    result = {key: entry.sha256 for key, entry in old.items() if key not in change.removed}
+    result.update({key: new[key].sha256 for key in (*change.added, *change.changed)})
+    assert result == {key: entry.sha256 for key, entry in new.items()}
+    assert not set(change.added) & set(old)
+    assert not set(change.removed) & set(new)
+    assert bool(change) == any((change.added, change.removed, change.changed))
+
+
+@settings(deadline=None)
+@given(files)
+def test_nothing_differs_from_itself(same: dict[str, Entry]) -> None:
+    assert not difference(same, dict(same))

@@ -1,0 +1,252 @@
+"""Pages that clients read: what is on them comes back whole, and what clients punish is not on them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
+
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.pages import (
+    file_url,
+    list_html,
+    list_json,
+    page_files,
+    project_html,
+    project_json,
+    requires_python,
+)
+from mirror_pipeline.domain.simple_page import read_page
+from mirror_pipeline.domain.wheelset import CoreMetadata, Held, UpstreamFile, WheelSet, by_project
+from mirror_pipeline_tests.locks import digest_of
+
+SITE = "https://mirror.example"
+PAGE = f"{SITE}/simple/demo/"
+
+
+def held(
+    file: str = "demo-1.0-py3-none-any.whl",
+    version: str = "1.0",
+    *,
+    metadata: bool = False,
+    own: str | None = None,
+    upstream: str | None = None,
+    yanked: str | bool = False,
+    upload_time: str | None = None,
+    size: int = 7,
+) -> Held:
+    core = CoreMetadata(digest_of(f"{file}.metadata"), 3, own) if metadata or own else None
+    artifact = Artifact(file, digest_of(file), canonicalize_name("demo"), version)
+    return Held(artifact, size, core, upstream, yanked, upload_time)
+
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=20
+)
+reasons = texts | st.sampled_from(('it\'s "broken" <b>', "a & b", "&amp;", "5 > 3", "'", '"', "x" * 99))
+specifiers = st.sampled_from((None, ">=3.8", ">=3.8,<4", "<3.13,!=3.9.*,>=3.8", "~=3.10 ; '\""))
+
+
+@st.composite
+def held_files(draw: st.DrawFn) -> list[Held]:
+    """Files with every kind of name and remark, in the order of names, as ``by_project`` gives them."""
+    versions = st.sampled_from(("1.0", "1.0+cpu", "1!2.0", "2.0.dev1", "0.9.post1+ubuntu.2", "1.0-2"))
+    kinds = st.sampled_from(("-py3-none-any.whl", "-cp312-cp312-win_amd64.whl", ".tar.gz", ".zip"))
+    names = draw(st.lists(st.tuples(versions, kinds), unique=True, max_size=5))
+    return sorted(
+        (
+            held(
+                f"demo-{version}{kind}",
+                version,
+                metadata=draw(st.booleans()),
+                own=draw(specifiers),
+                upstream=draw(specifiers),
+                yanked=draw(st.booleans() | reasons),
+                size=draw(st.integers(0, 10**12)),
+                upload_time=draw(st.none() | st.just("2026-01-02T03:04:05.678900Z")),
+            )
+            for version, kind in names
+        ),
+        key=lambda item: item.artifact.file,
+    )
+
+
+def expected(item: Held, *, complete: bool) -> UpstreamFile:
+    """What a reader of the page must find; HTML knows neither sizes nor dates."""
+    return UpstreamFile(
+        file=item.artifact.file,
+        url=urljoin(PAGE, file_url(item.artifact.file)),
+        sha256=item.artifact.sha256,
+        size=item.size if complete else None,
+        requires_python=requires_python(item),
+        yanked=item.yanked,
+        upload_time=item.upload_time if complete else None,
+    )
+
+
+def everything(_file: str, _sha256: str | None) -> bool:
+    return True
+
+
+@settings(deadline=None, max_examples=60)
+@given(held_files())
+def test_an_html_page_gives_back_what_it_was_made_of(files: list[Held]) -> None:
+    page = project_html("demo", files).encode()
+    found = read_page(page, "text/html; charset=utf-8", PAGE, everything)
+    assert list(found) == [expected(item, complete=False) for item in files]
+
+
+@settings(deadline=None, max_examples=60)
+@given(held_files())
+def test_a_json_page_gives_back_what_it_was_made_of(files: list[Held]) -> None:
+    page = project_json("demo", files).encode()
+    found = read_page(page, "application/vnd.pypi.simple.v1+json", PAGE, everything)
+    assert list(found) == [expected(item, complete=True) for item in files]
+
+
+class Anchors(HTMLParser):
+    """Every anchor as a browser would see it: its attributes, and its text under the key ``text``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, str]] = []
+        self.tags: set[str] = set()
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.inside = tag == "a"
+        if self.inside:
+            self.found.append({"text": "", **{name: value or "" for name, value in attrs}})
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "a"
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.found[-1]["text"] += data
+
+
+def anchors(page: str) -> Anchors:
+    parser = Anchors()
+    parser.feed(page)
+    return parser
+
+
+@settings(deadline=None, max_examples=60)
+@given(held_files())
+def test_an_html_page_keeps_the_rules_that_clients_punish(files: list[Held]) -> None:
+    page = anchors(project_html("demo", files))
+    assert [anchor["text"] for anchor in page.found] == [item.artifact.file for item in files]
+    assert page.tags == {"html", "head", "meta", "title", "body", "h1"} | ({"a", "br"} if files else set())
+    for anchor, item in zip(page.found, files, strict=True):
+        parts = urlsplit(anchor["href"])
+        assert (parts.scheme, parts.netloc, parts.query) == ("", "", "")
+        assert parts.path.startswith("../../packages/")
+        assert parts.fragment == f"sha256={item.artifact.sha256}"
+        assert "+" not in anchor["href"]
+        assert ("data-core-metadata" in anchor) == (item.metadata is not None)
+        assert ("data-yanked" in anchor) == (item.yanked is not False)
+        assert not {"data-dist-info-metadata", "data-gpg-sig"} & set(anchor)
+
+
+@settings(deadline=None, max_examples=60)
+@given(held_files())
+def test_a_json_page_keeps_the_rules_that_clients_punish(files: list[Held]) -> None:
+    document = json.loads(project_json("demo", files))
+    assert document["meta"] == {"api-version": "1.1"}
+    assert document["name"] == "demo"
+    assert sorted(document["versions"]) == sorted({item.artifact.version for item in files})
+    for entry, item in zip(document["files"], files, strict=True):
+        assert entry["hashes"] == {"sha256": item.artifact.sha256}
+        assert entry["core-metadata"] == ({"sha256": item.metadata.sha256} if item.metadata else False)
+        assert entry["size"] == item.size
+        assert not urlsplit(entry["url"]).netloc
+        assert "dist-info-metadata" not in entry
+        assert "gpg-sig" not in entry
+
+
+def test_a_specifier_is_escaped() -> None:
+    page = project_html("demo", [held(own=">=3.8,<4")])
+    assert 'data-requires-python="&gt;=3.8,&lt;4"' in page
+    assert ">=3.8" not in page
+
+
+def test_a_yanked_file_without_reason_has_the_bare_attribute() -> None:
+    assert 'data-yanked=""' in project_html("demo", [held(yanked=True)])
+    assert "data-yanked" not in project_html("demo", [held()])
+
+
+@pytest.mark.parametrize(
+    ("own", "upstream", "expected"),
+    [
+        (">=3.8", ">=3.9", ">=3.8"),
+        (None, ">=3.9", ">=3.9"),
+        ("", ">=3.9", ">=3.9"),
+        (None, "", None),
+        (None, None, None),
+    ],
+)
+def test_a_file_s_own_metadata_comes_before_what_upstream_says(
+    own: str | None, upstream: str | None, expected: str | None
+) -> None:
+    assert requires_python(held(metadata=True, own=own, upstream=upstream)) == expected
+
+
+def test_a_plus_stays_in_the_name_and_is_quoted_in_the_link() -> None:
+    name = "demo-1.0+cpu-py3-none-any.whl"
+    page = project_html("demo", [held(name)])
+    assert f">{name}</a>" in page
+    assert 'href="../../packages/demo-1.0%2Bcpu-py3-none-any.whl#' in page
+    assert file_url("demo-1!1.0.tar.gz") == "../../packages/demo-1!1.0.tar.gz"
+
+
+def test_versions_stand_in_their_order() -> None:
+    files = [held(f"demo-{version}.tar.gz", version) for version in ("1.10", "1.9", "1.9.post1", "1.9rc1")]
+    assert json.loads(project_json("demo", files))["versions"] == ["1.9rc1", "1.9", "1.9.post1", "1.10"]
+
+
+def test_the_project_list_in_both_forms() -> None:
+    projects = ["zope-interface", "demo", "a"]
+    links = [(anchor["href"], anchor["text"]) for anchor in anchors(list_html(projects)).found]
+    assert links == [("a/", "a"), ("demo/", "demo"), ("zope-interface/", "zope-interface")]
+    assert json.loads(list_json(projects)) == {
+        "meta": {"api-version": "1.1"},
+        "projects": [{"name": "a"}, {"name": "demo"}, {"name": "zope-interface"}],
+    }
+
+
+def test_every_project_has_both_pages_and_the_list_has_all() -> None:
+    pages = page_files({"demo": [held()], "other": []})
+    assert list(pages) == [
+        "simple/demo/index.html",
+        "simple/demo/index.v1_json",
+        "simple/index.html",
+        "simple/index.v1_json",
+        "simple/other/index.html",
+        "simple/other/index.v1_json",
+    ]
+    assert json.loads(pages["simple/other/index.v1_json"])["files"] == []
+
+
+def shuffled(files: Sequence[Held], chance: random.Random) -> list[Held]:
+    return chance.sample(files, len(files))
+
+
+@settings(deadline=None, max_examples=40)
+@given(held_files(), st.randoms(use_true_random=False))
+def test_the_same_files_give_the_same_bytes(files: list[Held], chance: random.Random) -> None:
+    half = len(files) // 2
+    one = [WheelSet("linux-x86_64", tuple(files))]
+    two = [
+        WheelSet("noarch", tuple(shuffled(files[half:], chance))),
+        WheelSet("any", tuple(files[: half + 1])),
+    ]
+    assert page_files(by_project(one)) == page_files(by_project(two))

@@ -1,0 +1,158 @@
+"""Requirement files and pylock.toml: read back by ``packaging``, as installers would."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.pylock import Pylock
+from packaging.requirements import Requirement
+
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.lock import Lock, Selection, Source
+from mirror_pipeline.domain.requirements import pylock, requirement_lines
+from mirror_pipeline_tests.domain.test_conditions import locks, selections
+from mirror_pipeline_tests.locks import digest_of, lock_of, pin, wants
+
+
+def text_of(lock: Lock, selection: Selection = Selection(), name: str = "all") -> str:  # noqa: B008
+    return requirement_lines(lock, pin_conditions(lock, selection), name)
+
+
+def read_back(text: str) -> dict[str, tuple[str, set[str]]]:
+    """Requirements as pip joins its lines: ``name==version`` → marker and hashes."""
+    found = {}
+    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+        if not line.startswith("#"):
+            written, *hashes = line.split(" --hash=sha256:")
+            requirement = Requirement(written.strip())
+            found[f"{requirement.name}{requirement.specifier}"] = (
+                str(requirement.marker or ""),
+                {digest.strip() for digest in hashes},
+            )
+    return found
+
+
+def held(lock: Lock) -> dict[str, Artifact]:
+    return {
+        file.name: Artifact(file.name, file.sha256, item.name, str(item.version), size=1)
+        for item in lock.pins
+        for file in item.files
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(locks(), selections)
+def test_every_line_is_a_requirement_with_the_condition_of_its_pin(lock: Lock, selection: Selection) -> None:
+    conditions = pin_conditions(lock, selection)
+    assert read_back(requirement_lines(lock, conditions, "all")) == {
+        item.label: (str(conditions[item.key] or ""), {file.sha256 for file in item.files})
+        for item in lock.pins
+        if item.key in conditions
+    }
+
+
+@settings(deadline=None, max_examples=40)
+@given(locks(), st.randoms(use_true_random=False))
+def test_the_order_of_pins_leaves_no_trace(lock: Lock, chance: random.Random) -> None:
+    shuffled = replace(lock, pins=tuple(chance.sample(lock.pins, len(lock.pins))))
+    assert text_of(shuffled) == text_of(lock)
+
+
+def test_the_form_of_a_requirements_file() -> None:
+    windows = pin("b", "2.0+cpu", "b-2.0+cpu-py3-none-any.whl", "b-2.0+cpu.tar.gz")
+    lock = lock_of(windows, pin("a"), edges=[wants(windows, 'sys_platform == "win32"'), wants(pin("a"))])
+    low, high = sorted(file.sha256 for file in windows.files)
+    assert text_of(lock, name="prod") == (
+        "# shop: the selection 'prod' of its poetry lock.\n"
+        "# Written by mirror-pipeline; edit the lock instead.\n"
+        f"a==1.0 \\\n    --hash=sha256:{digest_of('a-1.0-py3-none-any.whl')}\n"
+        f'b==2.0+cpu ; sys_platform == "win32" \\\n    --hash=sha256:{low} \\\n    --hash=sha256:{high}\n'
+    )
+
+
+def test_what_lies_outside_is_a_comment() -> None:
+    lock = lock_of(
+        pin("a", source=Source("git", "https://git.example/a")), pin("b", source=Source("virtual"))
+    )
+    comments = text_of(lock).splitlines()[2:]
+    assert comments == [
+        "# outside the mirror: a (git https://git.example/a)",
+        "# outside the mirror: b (virtual)",
+    ]
+
+
+def test_two_versions_stand_in_their_order() -> None:
+    pins = [pin("a", version) for version in ("10.0", "9.0")]
+    assert list(read_back(text_of(lock_of(*pins)))) == ["a==9.0", "a==10.0"]
+
+
+def test_an_empty_lock_is_a_file_of_comments() -> None:
+    assert read_back(text_of(lock_of())) == {}
+    assert text_of(lock_of()).endswith("\n")
+
+
+def document_of(
+    locks: Sequence[Lock], artifacts: Iterable[Artifact] | None = None, prefix: str = "../packages/"
+) -> Pylock:
+    chosen = {artifact.file: artifact for artifact in artifacts or ()}
+    if artifacts is None:
+        chosen = {name: artifact for lock in locks for name, artifact in held(lock).items()}
+    written = pylock([(lock, pin_conditions(lock, Selection())) for lock in locks], chosen, prefix)
+    assert tomli_w.dumps(written)
+    return Pylock.from_dict(written)
+
+
+def test_a_pylock_names_what_is_held_by_path_size_and_digest() -> None:
+    lock = lock_of(pin("a", "1.0", "a-1.0-py3-none-any.whl", "a-1.0.tar.gz", "a-1.0-py3.12.egg"))
+    (package,) = document_of([lock]).packages
+    assert (package.name, str(package.version)) == ("a", "1.0")
+    assert package.wheels is not None
+    assert package.sdist is not None
+    assert [wheel.path for wheel in package.wheels] == ["../packages/a-1.0-py3-none-any.whl"]
+    assert package.sdist.path == "../packages/a-1.0.tar.gz"
+    assert package.wheels[0].hashes == {"sha256": digest_of("a-1.0-py3-none-any.whl")}
+    assert package.wheels[0].size == 1
+
+
+def test_a_pylock_leaves_out_what_is_not_held() -> None:
+    lock = lock_of(pin("a", "1.0", "a-1.0-py3-none-any.whl", "a-1.0.tar.gz"), pin("b"))
+    only = [artifact for artifact in held(lock).values() if artifact.file == "a-1.0.tar.gz"]
+    (package,) = document_of([lock], only).packages
+    assert (package.name, package.wheels) == ("a", None)
+
+
+def test_a_pylock_leaves_out_files_with_other_bytes() -> None:
+    lock = lock_of(pin("a"))
+    other = [replace(artifact, sha256=digest_of("other")) for artifact in held(lock).values()]
+    assert document_of([lock], other).packages == []
+
+
+def test_a_pylock_keeps_requires_python_where_all_locks_agree() -> None:
+    one, two = lock_of(pin("a"), requires_python=">=3.10"), lock_of(pin("b"), requires_python=">=3.11")
+    assert str(document_of([one]).requires_python) == ">=3.10"
+    assert document_of([one, two]).requires_python is None
+    assert document_of([lock_of(pin("a"), requires_python="")]).requires_python is None
+
+
+def test_locks_that_pin_the_same_share_an_entry() -> None:
+    one, two = lock_of(pin("a"), pin("b"), project="one"), lock_of(pin("b"), project="two")
+    both, turned = document_of([one, two]), document_of([two, one])
+    assert [package.name for package in both.packages] == ["a", "b"]
+    assert both.to_dict() == turned.to_dict()
+
+
+@settings(deadline=None, max_examples=30)
+@given(locks(), selections)
+def test_a_pylock_is_valid_and_says_the_conditions(lock: Lock, selection: Selection) -> None:
+    conditions = pin_conditions(lock, selection)
+    document = Pylock.from_dict(pylock([(lock, conditions)], held(lock), ""))
+    assert {f"{item.name}=={item.version}": str(item.marker or "") for item in document.packages} == {
+        item.label: str(conditions[item.key] or "") for item in lock.pins if item.key in conditions
+    }

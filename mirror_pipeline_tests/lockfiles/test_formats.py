@@ -1,0 +1,54 @@
+"""Which reader takes a file: told by what is in it, and refused by name where none does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mirror_pipeline.errors import LockError
+from mirror_pipeline.lockfiles.formats import COMPANION_NAMES, LOCK_FILE_NAMES, READERS, read_lock
+from mirror_pipeline_tests.locks import FORMATS, package, poetry_lock, poetry_pyproject, project_files
+
+UV = 'version = 1\nrequires-python = ">=3.12"\n\n[[package]]\nname = "a"\nversion = "1.0"\n'
+PYLOCK = 'lock-version = "1.0"\ncreated-by = "x"\n\n[[packages]]\nname = "a"\nversion = "1.0"\n'
+PDM = '[metadata]\ngroups = ["default"]\nlock_version = "4.5.0"\n\n[[package]]\nname = "a"\nversion = "1.0"\n'
+PIPFILE = json.dumps({"_meta": {"pipfile-spec": 6}, "default": {"a": {"version": "==1.0"}}})
+
+
+@pytest.mark.parametrize("version", FORMATS)
+@pytest.mark.parametrize("name", ["poetry.lock", "renamed.lock"])
+def test_a_poetry_lock_is_known_by_its_content(version: str, name: str) -> None:
+    pyproject = poetry_pyproject(dependencies={"a": "*"})
+    lock = read_lock(project_files(poetry_lock([package("a")], version=version), pyproject, name=name))
+    assert (lock.format, lock.format_version) == ("poetry", version)
+    assert [pin.label for pin in lock.pins] == ["a==1.0"]
+
+
+@pytest.mark.parametrize("text", [UV, PYLOCK, PDM, "a = 1\n", "[metadata]\n"])
+def test_another_format_is_refused_by_name(text: str) -> None:
+    with pytest.raises(LockError) as caught:
+        read_lock(project_files(text, folder="work/shop"))
+    error = caught.value
+    assert str(error).startswith("work/shop/poetry.lock: not a lock of a format that is read here")
+    assert error.facts == {"lock": "work/shop/poetry.lock"}
+    assert "poetry" in error.hint
+
+
+@pytest.mark.parametrize("text", [PIPFILE, "a==1.0 --hash=sha256:00\n"])
+def test_a_file_that_is_no_toml_is_refused(text: str) -> None:
+    with pytest.raises(LockError, match="not valid TOML"):
+        read_lock(project_files(text))
+
+
+def test_without_a_folder_the_lock_is_named_alone() -> None:
+    with pytest.raises(LockError) as caught:
+        read_lock(project_files("", folder=""))
+    assert caught.value.facts["lock"] == "poetry.lock"
+
+
+def test_names_to_look_for() -> None:
+    assert "poetry.lock" in LOCK_FILE_NAMES
+    assert "pyproject.toml" in COMPANION_NAMES
+    assert len({reader.name for reader in READERS}) == len(READERS)
+    assert len(set(LOCK_FILE_NAMES)) == len(LOCK_FILE_NAMES)

@@ -1,0 +1,298 @@
+"""config.env and the environment: who wins, what is refused, and what is only warned about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mirror_pipeline.domain.coverage import Policy
+from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, PLATFORMS, Python
+from mirror_pipeline.errors import INPUT_IS_WRONG, SettingsError
+from mirror_pipeline.settings import Settings, parse_settings
+
+ROOT = Path("/srv/shop")
+NO_ENVIRONMENT: Mapping[str, str] = {}
+
+
+def parse(text: str = "", **environ: str) -> Settings:
+    return parse_settings(text, environ, ROOT)
+
+
+def refused(text: str = "", **environ: str) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        parse(text, **environ)
+    assert caught.value.exit_code == INPUT_IS_WRONG
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_what_is_meant_where_nothing_is_said() -> None:
+    assert parse() == Settings(
+        root=ROOT,
+        projects=(ROOT / "examples/orbit-core-agent",),
+        home=ROOT / "mirror",
+        selection="all",
+        groups=(),
+        extras=(),
+        platforms=DEFAULT_PLATFORMS,
+        pythons=(),
+        policy=Policy("compatible", "never"),
+        glibc=(2, 28),
+        macos=(13, 0),
+        index_url=None,
+        extra_index_urls=None,
+        concurrency=16,
+        allow_failures=False,
+        exporter="lock",
+        schedule="0 3 * * *",
+    )
+    assert parse().site == ROOT / "mirror/site"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "# a comment\n", "\ufeff", "MIRROR_HOME=\n", "MIRROR_HOME=''\r\n"]
+)
+def test_what_is_left_empty_has_its_default(text: str) -> None:
+    assert parse(text) == parse()
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    text = "MIRROR_SELECTION=all\nMIRROR_CONCURRENCY=4\n"
+    found = parse(text, MIRROR_SELECTION="prod")
+    assert (found.selection, found.concurrency) == ("prod", 4)
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_variable_wins_too_and_stands_for_the_default(value: str) -> None:
+    assert parse("MIRROR_SELECTION=prod", MIRROR_SELECTION=value).selection == "all"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MIRROR_HOME=/data",
+        " MIRROR_HOME = /data ",
+        "export MIRROR_HOME=/data",
+        'MIRROR_HOME="/data"',
+        "MIRROR_HOME='/data'",
+        "MIRROR_HOME=/data # where it all is",
+        'MIRROR_HOME="/data" # where it all is',
+        "MIRROR_HOME=/data\r",
+        "# before\nMIRROR_HOME=/data\n# after",
+        "\ufeffMIRROR_HOME=/data",
+    ],
+)
+def test_ways_to_write_the_same(line: str) -> None:
+    found = parse(f"{line}\n")
+    assert (found.home, found.warnings) == (Path("/data"), ())
+
+
+def test_a_hash_within_a_value_is_no_comment() -> None:
+    assert parse("MIRROR_INDEX_URL=https://index.example/#x").index_url == "https://index.example/#x"
+    assert parse("MIRROR_INDEX_URL='https://index.example/ #x'").index_url == "https://index.example/ #x"
+
+
+def test_the_later_of_two_counts_and_warns() -> None:
+    found = parse("MIRROR_SELECTION=all\n\nMIRROR_SELECTION=prod\n")
+    assert found.selection == "prod"
+    assert found.warnings == ("config.env:3: MIRROR_SELECTION is given twice; the later value counts",)
+
+
+def test_unknown_names_in_the_environment_warn_if_they_could_be_meant() -> None:
+    found = parse(MIRROR_SELECTON="prod", MIRROR_CONFIG="x.env", HOME="/root", BUCKET="x", MIRROR="y")
+    assert found.warnings == ("unknown MIRROR_SELECTON in the environment is ignored",)
+    assert found.selection == "all"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "near"),
+    [
+        ("MIRROR_SELECTON=prod", "MIRROR_SELECTON", "MIRROR_SELECTION"),
+        ("mirror_home=/x", "mirror_home", None),
+        ("BUCKET=x", "BUCKET", "BUCKET_NAME"),
+        ("MIRROR_CONFIG=x", "MIRROR_CONFIG", None),
+        ("NOTHING_LIKE_IT=1", "NOTHING_LIKE_IT", None),
+    ],
+)
+def test_an_unknown_key_in_the_file_is_refused_with_what_may_be_meant(
+    line: str, key: str, near: str | None
+) -> None:
+    error = refused(f"MIRROR_HOME=/x\n{line}\n")
+    assert (error.facts["key"], error.facts["line"], error.facts["file"]) == (key, 2, "config.env")
+    assert f"config.env:2: unknown key {key}" in str(error)
+    assert "MIRROR_HOME" in list(error.facts["allowed"])  # type: ignore[call-overload]
+    if near:
+        assert error.hint == f"did you mean {near}?"
+    else:
+        assert error.hint
+
+
+@pytest.mark.parametrize("line", ["MIRROR_HOME", "just words", "=5", "MIRROR_HOME: /x", "MIRROR_HOME='/x"])
+def test_a_line_that_is_no_assignment_is_refused_with_its_number(line: str) -> None:
+    error = refused(f"# first\n{line}\n")
+    assert error.facts == {"file": "config.env", "line": 2}
+    assert str(error).startswith("config.env:2: expected KEY=value")
+
+
+BAD = [
+    ("MIRROR_SELECTION", "dev", "prod or all"),
+    ("MIRROR_WHEELS", "best", "compatible"),
+    ("MIRROR_SDISTS", "sometimes", "never or fallback or always"),
+    ("MIRROR_EXPORTER", "uv", "lock or poetry"),
+    ("MIRROR_GLIBC", "2", "a version such as 2.28"),
+    ("MIRROR_GLIBC", "2.28.1", "a version such as 2.28"),
+    ("MIRROR_GLIBC", "2.-28", "a version such as 2.28"),
+    ("MIRROR_GLIBC", "two.28", "a version such as 2.28"),
+    ("MIRROR_MACOS", "13", "a version such as 13.0"),
+    ("MIRROR_MACOS", "13.", "a version such as 13.0"),
+    ("MIRROR_CONCURRENCY", "0", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "129", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "-1", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "1.5", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "1_6", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "٣", "a whole number from 1 to 128"),
+    ("MIRROR_CONCURRENCY", "9" * 5000, "a whole number from 1 to 128"),
+    ("MIRROR_ALLOW_FAILURES", "perhaps", "true or false"),
+    ("MIRROR_SCHEDULE", "daily", "five cron fields"),
+    ("MIRROR_SCHEDULE", "0 3 * *", "five cron fields"),
+    ("MIRROR_PLATFORMS", "noarch", "a platform besides noarch"),
+    ("MIRROR_PLATFORMS", ",", "a platform besides noarch"),
+    ("ORBIT_PROJECT", os.pathsep, "a project directory or lock file"),
+    ("MIRROR_HOME", "~nobody-of-that-name/x", "a path"),
+    ("ORBIT_PROJECT", "~nobody-of-that-name/x", "a path"),
+    ("BUCKET_NAME", "wheels", "empty"),
+    ("MIRROR_STORE_URL", "s3://wheels/x", "empty"),
+    ("MIRROR_PUBLISH", "in-place", "empty"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value", "allowed"), BAD)
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(
+    place: str, key: str, value: str, allowed: str
+) -> None:
+    error = refused(f"{key}={value}\n") if place == "file" else refused(**{key: value})
+    assert (error.facts["key"], error.facts["value"]) == (key, value)
+    assert str(error.facts["allowed"]).startswith(allowed)
+    assert key in str(error)
+    assert repr(value) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "bad", "allowed"),
+    [
+        ("MIRROR_PLATFORMS", "linux-x86_64,linux-x86", "linux-x86", "linux-x86_64"),
+        ("MIRROR_PLATFORMS", "Linux-x86_64", "Linux-x86_64", "noarch"),
+        ("MIRROR_PYTHONS", "3.12,3.7", "3.7", "CPython 3.8"),
+        ("MIRROR_PYTHONS", "3.12,3.12t", "3.12t", "free-threaded CPython from 3.13t on"),
+        ("MIRROR_PYTHONS", "python3.12", "python3.12", "CPython"),
+    ],
+)
+def test_of_a_list_the_bad_one_is_named(key: str, value: str, bad: str, allowed: str) -> None:
+    error = refused(f"{key}={value}")
+    assert (error.facts["key"], error.facts["value"]) == (key, bad)
+    assert allowed in str(error.facts["allowed"])
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("a", ["/srv/shop/a"]),
+        ("../other/poetry.lock", ["/srv/other/poetry.lock"]),
+        ("/abs/./x/..", ["/abs"]),
+        (os.pathsep.join(["a", " b ", "", "./a"]), ["/srv/shop/a", "/srv/shop/b"]),
+        (".", ["/srv/shop"]),
+    ],
+)
+def test_projects_are_relative_to_the_root(text: str, paths: list[str]) -> None:
+    assert [str(path) for path in parse(f"ORBIT_PROJECT={text}").projects] == paths
+
+
+def test_a_path_may_start_at_a_home_directory() -> None:
+    assert parse("MIRROR_HOME=~/mirror").home == Path.home() / "mirror"
+
+
+@pytest.mark.parametrize(
+    ("value", "platforms"),
+    [
+        ("linux-x86_64", ("linux-x86_64", "noarch")),
+        ("noarch, windows-amd64 linux-x86_64,", ("windows-amd64", "linux-x86_64", "noarch")),
+        ("linux-x86_64,linux-x86_64", ("linux-x86_64", "noarch")),
+        (",".join(PLATFORMS), (*PLATFORMS, "noarch")),
+    ],
+)
+def test_platforms_keep_their_order_and_noarch_comes_last(value: str, platforms: tuple[str, ...]) -> None:
+    assert parse(MIRROR_PLATFORMS=value).platforms == platforms
+
+
+def test_pythons_are_sorted_and_named_once() -> None:
+    found = parse(MIRROR_PYTHONS="3.13t, 3.9 3.13,3.9").pythons
+    assert found == (Python(9), Python(13), Python(13, free_threaded=True))
+
+
+def test_names_of_groups_and_extras_are_normalized() -> None:
+    found = parse("MIRROR_GROUPS=Dev_Tools, docs,dev.tools\nMIRROR_EXTRAS=Fast Slow\n")
+    assert found.extras == ("fast", "slow")
+    assert set(found.groups) == {"dev-tools", "docs"}
+
+
+@pytest.mark.parametrize("value", ["true", "TRUE", "1", "yes", "On"])
+def test_yes(value: str) -> None:
+    assert parse(MIRROR_ALLOW_FAILURES=value).allow_failures is True
+
+
+@pytest.mark.parametrize("value", ["false", "False", "0", "no", "off"])
+def test_no(value: str) -> None:
+    assert parse(MIRROR_ALLOW_FAILURES=value).allow_failures is False
+
+
+@pytest.mark.parametrize(
+    ("text", "index", "extra"),
+    [
+        ("", None, None),
+        ("MIRROR_INDEX_URL=https://a.example/s", "https://a.example/s", ()),
+        ("MIRROR_EXTRA_INDEX_URLS=https://b.example/s", None, ("https://b.example/s",)),
+        (
+            "MIRROR_INDEX_URL=https://a.example/s\nMIRROR_EXTRA_INDEX_URLS=https://b.example,https://c.example",
+            "https://a.example/s",
+            ("https://b.example", "https://c.example"),
+        ),
+    ],
+)
+def test_an_index_of_ours_replaces_what_pip_would_add(
+    text: str, index: str | None, extra: tuple[str, ...] | None
+) -> None:
+    found = parse(text)
+    assert (found.index_url, found.extra_index_urls) == (index, extra)
+
+
+@pytest.mark.parametrize(("value", "numbers"), [("2.17", (2, 17)), ("2.34", (2, 34)), ("02.5", (2, 5))])
+def test_floors(value: str, numbers: tuple[int, int]) -> None:
+    assert parse(MIRROR_GLIBC=value).glibc == numbers
+
+
+def test_every_choice_can_be_made() -> None:
+    found = parse(
+        "MIRROR_SDISTS=Fallback\nMIRROR_SELECTION=PROD\nMIRROR_EXPORTER=poetry\nMIRROR_SCHEDULE=*/5 * * * 1-5"
+    )
+    assert (found.policy.sdists, found.selection, found.exporter) == ("fallback", "prod", "poetry")
+    assert found.schedule == "*/5 * * * 1-5"
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("MIRROR_HOME=\n\"'# $"), max_size=40))
+def test_any_file_is_read_or_refused(text: str) -> None:
+    refusal = None
+    try:
+        found = parse_settings(text, NO_ENVIRONMENT, ROOT)
+    except SettingsError as error:
+        refusal = error
+    if refusal is None:
+        assert found.home.is_absolute()
+    else:
+        assert refusal.facts["file"] == "config.env"
