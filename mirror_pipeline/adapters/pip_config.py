@@ -59,9 +59,18 @@ def _parse(listing: str, env: Mapping[str, str]) -> PipConfig:
         ca_bundle=values.get("cert") or _ca_from(env),
         client_certificate=values.get("client-cert") or None,
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
-        timeout=float(values.get("timeout") or values.get("default-timeout") or 15),
+        timeout=_seconds(values.get("timeout") or values.get("default-timeout") or "15"),
         netrc=env.get("NETRC") or None,
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        return max(float(text), 1.0)  # libcurl counts whole seconds, and zero would wait for ever
+    except ValueError:
+        raise UpstreamError(
+            f"pip's timeout {text!r} is not a number", hint="run 'pip config debug'"
+        ) from None
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -66,7 +66,7 @@ def _entries(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> UpstreamFile:
-    size = entry.get("size")
+    size, metadata = entry.get("size"), entry.get("core-metadata")
     return UpstreamFile(
         file=entry["filename"],
         url=urljoin(url, entry["url"]),
@@ -75,6 +75,7 @@ def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> Upstre
         requires_python=_text(entry.get("requires-python")),
         yanked=_yanked(entry.get("yanked", False)),
         upload_time=_text(entry.get("upload-time")),
+        core_metadata=_digest(metadata.get("sha256")) if isinstance(metadata, Mapping) else None,
     )
 
 
@@ -114,6 +115,7 @@ def _html_file(name: str, url: str, sha256: str | None, attributes: Mapping[str,
         sha256=sha256,
         requires_python=attributes.get("data-requires-python") or None,
         yanked=(attributes["data-yanked"] or True) if "data-yanked" in attributes else False,
+        core_metadata=_digest((attributes.get("data-core-metadata") or "").removeprefix("sha256=")),
     )
 
 

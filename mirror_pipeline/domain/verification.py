@@ -107,13 +107,19 @@ def judge_integrity(artifacts: Sequence[Artifact], digests: Mapping[str, str]) -
     return Judged("integrity", len(artifacts), tuple(findings))
 
 
-def judge_index(artifacts: Sequence[Artifact], site: SiteFacts) -> Judged:
-    """Pages agree with the manifest, with the plan, with each other and with the files they link to."""
+def judge_index(artifacts: Sequence[Artifact], site: SiteFacts, requirements: str | None = None) -> Judged:
+    """Pages agree with the manifest, with the plan, with each other and with the files they link to.
+
+    ``requirements`` is the version that the manifest should have been made from.
+    """
     if site.manifest is None:
         return Judged(
             "index", 0, (Finding("index", MANIFEST, "missing or unreadable: nothing is published"),)
         )
     findings = [*_keys(site.manifest, site.digests), *_project_pages(artifacts, site)]
+    if requirements not in (None, site.manifest.requirements):
+        made = site.manifest.requirements
+        findings.append(Finding("index", MANIFEST, "made from other requirements", requirements, made))
     findings = sorted(set(findings), key=lambda found: tuple(value or "" for value in astuple(found)))
     return Judged("index", len(site.manifest.files) + 2 * len(artifacts), tuple(findings))
 
@@ -169,6 +175,9 @@ def _one_link(
         yield Finding("index", key, f"the link of {link.file} leads elsewhere", f"/{target}", link.url)
     if target not in digests:
         yield Finding("index", key, f"links to {link.file}, which is missing")
+    metadata = digests.get(f"{target}.metadata")
+    if link.core_metadata and link.core_metadata != metadata:
+        yield Finding("index", key, f"wrong core metadata of {link.file}", metadata, link.core_metadata)
 
 
 def judge_installability(complaints: Mapping[str, str], checked: int, notes: Iterable[str] = ()) -> Judged:

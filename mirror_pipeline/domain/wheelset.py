@@ -20,6 +20,8 @@ class UpstreamFile:
     yanked: str | bool = False
     """PEP 592: true, or the reason."""
     upload_time: str | None = None
+    core_metadata: str | None = None
+    """SHA-256 of the ``.metadata`` sibling (PEP 658, 714)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,15 @@ def read_projects(mirror: Mirror, projects: Sequence[ProjectFiles]) -> Read:
 
 def _version(read: Read, texts: Mapping[str, str]) -> str:
     """Content hash of what the locks mean. Where a lock lies and how it is spelled do not count."""
-    meaning = [(lock.project, lock.requires_python, lock.pins, lock.edges) for lock in read.locks]
+    meaning = [
+        (
+            lock.project,
+            lock.requires_python,
+            sorted(lock.pins, key=lambda pin: pin.key),
+            sorted(lock.edges, key=repr),
+        )
+        for lock in read.locks
+    ]
     return digest_of((meaning, read.selections, texts))
 
 

@@ -57,7 +57,7 @@ def verify(mirror: Mirror) -> Verified:
     layers = (
         judge_coverage(plan, site),
         judge_integrity(plan.artifacts, site.digests),
-        judge_index(plan.artifacts, site),
+        judge_index(plan.artifacts, site, requirements.version),
         _installability(mirror, plan, targets),
     )
     gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}

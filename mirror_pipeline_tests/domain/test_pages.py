@@ -88,6 +88,7 @@ def expected(item: Held, *, complete: bool) -> UpstreamFile:
         requires_python=requires_python(item),
         yanked=item.yanked,
         upload_time=item.upload_time if complete else None,
+        core_metadata=item.metadata.sha256 if item.metadata else None,
     )
 
 

@@ -157,6 +157,14 @@ HTML, JSON = "simple/a/index.html", "simple/a/index.v1_json"
             (HTML, "lists evil-1.0.tar.gz, which no lock wants"),
         ),
         (
+            lambda whole: page(whole, HTML, lambda text: text.replace(digest_of("core"), "0" * 64)),
+            (HTML, f"wrong core metadata of {A_WHEEL}"),
+        ),
+        (
+            lambda whole: page(whole, JSON, lambda text: text.replace(digest_of("core"), "0" * 64)),
+            (JSON, f"wrong core metadata of {A_WHEEL}"),
+        ),
+        (
             lambda whole: page(whole, JSON, lambda _text: "{}"),
             (JSON, "not a Simple project page: KeyError('files')"),
         ),
@@ -168,6 +176,13 @@ def test_damage_of_the_index_is_found(
     judged = judge_index(PLAN.artifacts, damaged(site()))
     assert expected in found(judged)
     assert {finding.layer for finding in judged.findings} == {"index"}
+
+
+def test_a_site_made_from_other_requirements_is_found() -> None:
+    judged = judge_index(PLAN.artifacts, site(), "r2")
+    assert [(f.problem, f.expected, f.actual) for f in judged.findings] == [
+        ("made from other requirements", "r2", "r1")
+    ]
 
 
 def test_a_page_that_lists_a_file_twice_with_several_digests_is_judged_too() -> None:

@@ -1,0 +1,184 @@
+"""Documents between phases: every kind there and back, always the same bytes, and damage told as such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from mirror_pipeline.adapters.documents import Documents, as_plain, decode, digest_of, encode
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Selection, Source
+from mirror_pipeline.domain.manifest import Entry, Manifest
+from mirror_pipeline.domain.plan import Gap, Outside, Plan, PlatformPlan, Wanted
+from mirror_pipeline.domain.target import Python
+from mirror_pipeline.domain.verification import Finding, Judged, Report
+from mirror_pipeline.domain.wheelset import CoreMetadata, Failure, Held, UpstreamFile, WheelSet
+from mirror_pipeline.errors import DocumentError, StorageError
+from mirror_pipeline.lockfiles.project_files import ProjectFiles
+from mirror_pipeline.phases.index import Index
+from mirror_pipeline.phases.lock import Snapshot
+from mirror_pipeline.phases.requirements import Requirements
+from mirror_pipeline.phases.wheels import Told
+
+ALPHA = canonicalize_name("alpha")
+SHA = "ab" * 32
+FULL = Artifact(
+    "alpha-1.0.tar.gz", SHA, ALPHA, "1.0", 7, "https://a.example/f", "https://i.example/", ("p", "q")
+)
+BARE = Artifact("alpha-1.0-py3-none-any.whl", SHA, ALPHA, "1.0")
+GAP = Gap(ALPHA, "1.0", ("3.12", "3.13t"), "no wheel for macOS – only “sdist”")
+LOCK = Lock(
+    project="demo",
+    format="poetry",
+    format_version="2.1",
+    requires_python=">=3.10",
+    groups=("dev",),
+    extras=("fast",),
+    pins=(
+        Pin("alpha==1!2.0rc1+cpu", ALPHA, Version("1!2.0rc1+cpu"), (LockedFile("alpha.whl", SHA, 1, None),)),
+        Pin(
+            "beta==1", canonicalize_name("beta"), Version("1"), (), Source("git", "https://git.example/beta")
+        ),
+    ),
+    edges=(
+        Edge(Root(), "alpha==1!2.0rc1+cpu", ("x", "y"), Marker("python_version < '3.13' and extra == 'a'")),
+        Edge(Root("group", "dev"), "beta==1"),
+        Edge(Root("extra", "fast"), "beta==1"),
+        Edge(Node("alpha==1!2.0rc1+cpu"), "beta==1"),
+        Edge(Node("alpha==1!2.0rc1+cpu", "x"), "beta==1"),
+    ),
+    warnings=("newer than known",),
+)
+SELECTION = Selection(frozenset({"dev"}), frozenset())
+MANIFEST = Manifest("v1", ("linux-x86_64", "noarch"), {"simple/index.html": Entry(SHA, 3, "text/html", "no")})
+PLATFORM_PLAN = PlatformPlan("linux-x86_64", (FULL, BARE), (GAP,))
+FINDING = Finding("index", "simple/a/index.html", "wrong", SHA, None)
+
+DOCUMENTS: list[object] = [
+    Snapshot((ProjectFiles("demo", "/p/demo", "poetry.lock", {"poetry.lock": b"\xef\xbb\xbf\x00\xff\r\n"}),)),
+    Snapshot(()),
+    Requirements((LOCK,), (SELECTION,), {"requirements-all.txt": "alpha==1.0\n# é\n"}, "v1"),
+    PLATFORM_PLAN,
+    PlatformPlan("noarch"),
+    WheelSet(
+        "linux-x86_64",
+        (
+            Held(FULL, 7, None, ">=3.8", "a reason", "2024-01-01T00:00:00Z"),
+            Held(BARE, 9, CoreMetadata(SHA, 5, None), None, True),
+            Held(BARE, 9, CoreMetadata(SHA, 5, ">=3"), None, ""),
+        ),
+        (Failure("x.whl", "x", "gone", True, SHA, None),),
+    ),
+    WheelSet("noarch"),
+    Index(MANIFEST, {"pylock/pylock.linux-x86_64.toml": "", "simple/index.html": "<a>"}),
+    Report("v1", None, (Judged("index", 3, (FINDING,), ("note",)),), {"linux-x86_64": (GAP,)}),
+]  # fmt: skip
+
+VALUES = [
+    *DOCUMENTS,
+    Plan({"linux-x86_64/3.12": ("a==1",)}, (Outside(ALPHA, "git", "why"),), {"linux-x86_64": PLATFORM_PLAN}),
+    Wanted(LOCK, SELECTION, (Python(12), Python(13, free_threaded=True))),
+    Told({"x.whl": UpstreamFile("x.whl", "", SHA, 3, ">=3.8", "a reason", "2024-01-01T00:00:00Z")}),
+    Told({"x.whl": UpstreamFile("x.whl", "")}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Documents:
+    return Documents(tmp_path / "documents")
+
+
+def identity(value: object) -> str:
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("value", VALUES, ids=identity)
+def test_there_and_back(documents: Documents, value: object) -> None:
+    digest = documents.write("phase/name", value)
+    found = documents.read("phase/name", type(value))
+
+    assert repr(found) == repr(value)  # not every kind can be compared; and here ``True`` is not ``1``
+    assert digest == digest_of(value) == digest_of(found)
+    assert repr(documents.find("phase/name", type(value))) == repr(value)
+
+
+@pytest.mark.parametrize("value", DOCUMENTS, ids=identity)
+def test_damage_is_told_as_such(tmp_path: Path, documents: Documents, value: object) -> None:
+    documents.write("phase/name", value)
+    path = tmp_path / "documents" / "phase" / "name.json"
+    content = path.read_bytes()
+
+    for damaged in (content[: len(content) // 2], b"", b"\xff\xfe", b"[]", b"null", b'{"unknown": 1}'):
+        path.write_bytes(damaged)
+        with pytest.raises(DocumentError, match="phase/name: the document is damaged") as caught:
+            documents.read("phase/name", type(value))
+        assert caught.value.facts["document"] == "phase/name"
+        assert "--force" in caught.value.hint
+        assert documents.find("phase/name", type(value)) is None
+
+
+def test_a_document_that_was_never_made_names_its_phase(documents: Documents) -> None:
+    with pytest.raises(DocumentError, match="wheels/noarch: not made yet") as caught:
+        documents.read("wheels/noarch", WheelSet)
+
+    assert "'wheels'" in caught.value.hint
+    assert documents.find("wheels/noarch", WheelSet) is None
+
+
+def test_a_value_of_the_wrong_kind_is_damage() -> None:
+    with pytest.raises(DocumentError):
+        decode(encode(VALUES[3]), Snapshot, "lock")
+
+
+def test_the_order_in_which_a_value_was_made_does_not_count() -> None:
+    names = [f"group-{number:02}" for number in range(20)]
+    one = Selection(frozenset(names), frozenset(["x", "y"]))
+    two = Selection(frozenset(reversed(names)), frozenset(["y", "x"]))
+    entries = {"a": Entry(SHA, 1, "t", "c"), "b": Entry(SHA, 2, "t", "c")}
+    backwards = dict(reversed(entries.items()))
+
+    assert encode(one) == encode(two)
+    assert decode(encode(one), Selection, "selection") == one
+    assert as_plain(one) == {"groups": names, "extras": ["x", "y"]}
+    assert encode(Manifest("v", (), entries)) == encode(Manifest("v", (), backwards))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Held(BARE, 9, None, None, True),
+        Held(BARE, 9, None, None, "True"),
+        Held(BARE, 9, None, "", False),
+        Held(BARE, 8),
+        Held(FULL, 9),
+    ],
+)
+def test_different_values_have_different_digests(other: Held) -> None:
+    assert digest_of(other) != digest_of(Held(BARE, 9))
+
+
+def test_writing_the_same_again_touches_nothing(tmp_path: Path, documents: Documents) -> None:
+    documents.write("lock", VALUES[0])
+    before = (tmp_path / "documents" / "lock.json").stat()
+    documents.write("lock", VALUES[0])
+
+    assert (tmp_path / "documents" / "lock.json").stat().st_ino == before.st_ino
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path, documents: Documents) -> None:
+    (tmp_path / "documents").write_text("in the way")
+
+    with pytest.raises(StorageError, match="a file is where a directory should be"):
+        documents.write("lock", VALUES[0])
+
+
+def test_plain_data_for_json() -> None:
+    plain: Any = as_plain(WheelSet("noarch", (Held(BARE, 9, CoreMetadata(SHA, 5)),)))
+
+    assert plain["platform"] == "noarch"
+    assert plain["held"][0]["metadata"] == {"sha256": SHA, "size": 5, "requires_python": None}
