@@ -176,7 +176,7 @@ def _one_link(
     if target not in digests:
         yield Finding("index", key, f"links to {link.file}, which is missing")
     metadata = digests.get(f"{target}.metadata")
-    if link.core_metadata and link.core_metadata != metadata:
+    if metadata and link.core_metadata not in (None, metadata):
         yield Finding("index", key, f"wrong core metadata of {link.file}", metadata, link.core_metadata)
 
 
