@@ -83,6 +83,8 @@ class Incoming:
         self._stream = temporary.open("wb")
         self._digest = hashlib.sha256()
         self.size = 0
+        self.resumed = False
+        """Whether what was written came in more than one answer."""
 
     def write(self, chunk: bytes) -> None:
         """Append bytes."""
@@ -95,7 +97,7 @@ class Incoming:
         self._stream.seek(0)
         self._stream.truncate()
         self._digest = hashlib.sha256()
-        self.size = 0
+        self.size, self.resumed = 0, False
 
     @property
     def sha256(self) -> str:

@@ -533,6 +533,31 @@ def test_wrong_bytes_after_a_cut_are_wrong_as_well(
     assert not stored(home)
 
 
+def test_halves_of_two_files_are_fetched_again_as_one(upstream: FakeUpstream, store: WheelStore) -> None:
+    """Two servers behind one name, one of them with old bytes: the file is there, so it is to be had."""
+    alpha = upstream.add(wheel("alpha", payload=50_000))
+    path = upstream.path_of(alpha)
+    upstream.cut(path, 10_000)
+    upstream.replace(path, noise("old", alpha.size))
+
+    fetched = fetch(connect(_Mending(upstream, path, alpha.content), upstream.url), store, alpha)
+
+    assert fetched.sizes == {alpha.file: alpha.size}
+    assert [request.status for request in upstream.asked(path)] == [200, 206, 200]
+
+
+class _Mending(Waits):
+    """While the client pauses, the server gets the right bytes."""
+
+    def __init__(self, upstream: FakeUpstream, path: str, content: bytes) -> None:
+        super().__init__()
+        self._upstream, self._path, self._content = upstream, path, content
+
+    def __call__(self, seconds: float) -> None:
+        super().__call__(seconds)
+        self._upstream.replace(self._path, self._content)
+
+
 def test_a_page_that_states_another_digest_is_believed_to_mean_other_bytes(
     upstream: FakeUpstream, store: WheelStore, waits: Waits
 ) -> None:
