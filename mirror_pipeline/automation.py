@@ -17,6 +17,7 @@ from mirror_pipeline.assets import graph
 from mirror_pipeline.errors import MirrorError
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.requirements import edited_requirements
 from mirror_pipeline.staleness import State, asset_states, most_upstream
 
 _SENSOR_SECONDS = 30
@@ -115,6 +116,8 @@ def observed(mirror: Mirror) -> dict[str, str]:
     """
     live = mirror.site.manifest()
     seen = {graph.S3_SYNC: live.digest if live else "nothing is published"}
+    if live and edited_requirements(mirror, live):
+        seen[graph.REQUIREMENTS] = "a requirement file was edited or removed"
     try:
         return {**seen, graph.LOCK: current_version(mirror)}
     except MirrorError as error:

@@ -10,10 +10,11 @@ import tomli_w
 
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.exporter import poetry_export
-from mirror_pipeline.adapters.files import write_atomically
+from mirror_pipeline.adapters.files import sha256_of, write_atomically
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, everything
+from mirror_pipeline.domain.manifest import Manifest
 from mirror_pipeline.domain.requirements import pylock, requirement_lines
 from mirror_pipeline.domain.wanted import refuse_unknown_names, selection_of
 from mirror_pipeline.errors import ExporterError
@@ -77,6 +78,17 @@ def make_requirements(mirror: Mirror) -> Made:
     requirements = Requirements(read.locks, read.selections, texts, _version(read, texts))
     mirror.documents.write(DOCUMENT, requirements)
     return Made(requirements, previous, (*read.warnings, *warnings))
+
+
+def edited_requirements(mirror: Mirror, published: Manifest) -> tuple[str, ...]:
+    """Requirement files beside ``config.env`` that are not the published ones any more."""
+    keys = [key for key in published.files if key.startswith("requirements") and key.endswith(".txt")]
+    root = mirror.settings.root
+    return tuple(
+        key
+        for key in keys
+        if not (root / key).is_file() or sha256_of(root / key) != published.files[key].sha256
+    )
 
 
 def read_projects(mirror: Mirror, projects: Sequence[ProjectFiles]) -> Read:

@@ -109,7 +109,7 @@ def test_anchors_that_lead_to_no_file(anchor: str) -> None:
     assert read(anchor) == ()
 
 
-@pytest.mark.parametrize("href", ["http://[bad/x.whl", "//[x]y/x.whl"])
+@pytest.mark.parametrize("href", ["http://[bad/x.whl", "//[bad/x.whl"])
 def test_a_link_that_nobody_can_follow_hides_no_other(href: str) -> None:
     assert one(f'<a href="{href}">x</a> <a href="{FILE}">{FILE}</a>').file == FILE
 
