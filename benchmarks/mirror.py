@@ -196,7 +196,7 @@ def report(rows: Sequence[Measured], project: Path, pythons: str) -> str:
     lines = [
         f"### {project.name}, CPython {pythons}: {time.strftime('%Y-%m-%d')}",
         "",
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, CPython {sys.version.split()[0]}.",
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}.",
         "",
         "| what | wall s | CPU s | peak MB | |",
         "|---|---:|---:|---:|---|",

@@ -116,7 +116,7 @@ def observed(mirror: Mirror) -> dict[str, str]:
     """
     live = mirror.site.manifest()
     seen = {graph.S3_SYNC: live.digest if live else "nothing is published"}
-    if live and edited_requirements(mirror, live):
+    if edited_requirements(mirror):
         seen[graph.REQUIREMENTS] = "a requirement file was edited or removed"
     try:
         return {**seen, graph.LOCK: current_version(mirror)}
@@ -125,6 +125,12 @@ def observed(mirror: Mirror) -> dict[str, str]:
 
 
 def to_request(states: Sequence[State]) -> Sequence[State]:
-    """What a tick asks for: the most upstream level that needs work, or else a verification."""
+    """What a tick asks for: the most upstream level that needs work, and always a verification.
+
+    A file that fails every night must not keep the published mirror from being looked at; only before
+    the first publication is there nothing to verify.
+    """
     stale = most_upstream(states)
-    return stale or [state for state in states if state.asset == graph.VERIFICATION_REPORT]
+    published = any(state.asset == graph.S3_SYNC and state.status != "missing" for state in states)
+    verification = [state for state in states if state.asset == graph.VERIFICATION_REPORT]
+    return [*stale, *(state for state in verification if published and state not in stale)]

@@ -17,7 +17,7 @@ from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.plan import Gap, Plan, PlatformPlan
 from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.domain.verification import Report
-from mirror_pipeline.errors import DocumentError, MirrorError
+from mirror_pipeline.errors import DocumentError, MirrorError, UpstreamError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
 from mirror_pipeline.phases.requirements import read_projects
@@ -65,6 +65,8 @@ def _with_sizes(mirror: Mirror, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     unknown = [artifact for artifact in plan.artifacts if artifact.size is None]
     told = mirror.fetcher.locate(unknown)
     platforms = {name: _sized(part, told.sizes) for name, part in plan.platforms.items()}
+    if unanswered := next((failure for failure in told.failures if not failure.permanent), None):
+        raise UpstreamError(unanswered.reason, hint="'plan --offline' asks no upstream", file=unanswered.file)
     problems = tuple(f"{failure.file}: {failure.reason}" for failure in told.failures)
     return replace(plan, platforms=platforms), problems
 

@@ -68,7 +68,7 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
         wanted = [state for state in states if state.asset == asset and (force or state.needs_work)]
         if stopped & set(dependencies(specs[asset])):
             stopped.add(asset)
-            done.skipped += [(state.asset, state.partition) for state in wanted]
+            done.skipped += [(state.asset, state.partition) for state in states if state.asset == asset]
             continue
         succeeded = [_run(mirror, definitions, instance, state, done) for state in wanted]
         if not all(succeeded):

@@ -129,3 +129,4 @@ def print_findings(findings: Sequence[Finding]) -> None:
     if findings:
         rows = [(f.layer, f.subject, f.problem, f.expected or "", f.actual or "") for f in findings]
         print_table("Findings", ("layer", "subject", "problem", "expected", "actual"), rows)
+        print("'mirror-pipeline refresh --force' fetches and publishes anew what is damaged.")  # noqa: T201

@@ -16,6 +16,7 @@ import mirror_pipeline
 from mirror_pipeline import automation
 from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.phases.lock import current_version
+from mirror_pipeline.staleness import State
 from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, materialize, workbench
 
 CHECKOUT = Path(mirror_pipeline.__file__).parent.parent
@@ -229,16 +230,25 @@ def night(bench: Workbench, instance: dg.DagsterInstance) -> list[tuple[str, str
     ]
 
 
+VERIFICATION = ("verification_report", None)
+"""Asked for every night."""
+
+
 class TestNightly:
     def test_verifies_when_all_is_fresh(self, bench: Workbench) -> None:
         with bench.instance() as instance:
             assert night(bench, instance) == [("verification_report", None)]
 
+    def test_before_the_first_publication_there_is_nothing_to_verify(self) -> None:
+        missing = [State("lock", None, "missing"), State("s3_sync", None, "missing", level=5)]
+        report = State("verification_report", None, "missing", level=6)
+        assert automation.to_request([*missing, report]) == missing[:1]
+
     def test_begins_most_upstream(self, bench: Workbench) -> None:
         bench.bump_windows()
         bench.configure(MIRROR_PYTHONS="3.12")
         with bench.instance() as instance:
-            assert night(bench, instance) == [("lock", None)]
+            assert night(bench, instance) == [("lock", None), VERIFICATION]
 
     def test_requests_every_stale_partition(self, bench: Workbench) -> None:
         bench.configure(MIRROR_PYTHONS="3.12")
@@ -247,23 +257,24 @@ class TestNightly:
                 ("wheel_plan", "linux-x86_64"),
                 ("wheel_plan", "windows-amd64"),
                 ("wheel_plan", "noarch"),
+                VERIFICATION,
             ]
 
     def test_requests_a_failed_partition_again(self, bench: Workbench) -> None:
         bench.upstream.remove(bench.bump_windows())
         bench.refresh()
         with bench.instance() as instance:
-            assert night(bench, instance) == [("wheels", "windows-amd64")]
+            assert night(bench, instance) == [("wheels", "windows-amd64"), VERIFICATION]
 
     def test_publishes_again_what_was_removed(self, bench: Workbench) -> None:
         bench.site.unlink()
         with bench.instance() as instance:
-            assert night(bench, instance) == [("s3_sync", None)]
+            assert night(bench, instance) == [("s3_sync", None), VERIFICATION]
 
     def test_a_lock_that_cannot_be_read_is_requested(self, bench: Workbench) -> None:
         bench.lock.unlink()
         with bench.instance() as instance:
-            assert night(bench, instance) == [("lock", None)]
+            assert night(bench, instance) == [("lock", None), VERIFICATION]
 
 
 class TestDefinitions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -99,6 +99,14 @@ class TestAgain:
         assert bench.upstream.count() == 0
         assert tree(bench.root, without=["home/dagster"]) == before
 
+    @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("# mine\n")])
+    def test_requirement_files_come_back(self, bench: Workbench, damage: Callable[[Path], object]) -> None:
+        path = bench.root / "requirements-prod.txt"
+        written = path.read_bytes()
+        damage(path)
+        assert bench.refresh().recomputed == [("requirements", None)]
+        assert path.read_bytes() == written
+
     def test_force_recomputes_all_and_changes_nothing(self, bench: Workbench) -> None:
         before, generation = bench.published(), bench.mirror().site.live
         done = bench.refresh(force=True)
@@ -149,7 +157,7 @@ class TestOneFailure:
         assert [type(error) for error in done.failures] == [FetchFailedError]
         assert windows.file in str(done.failures[0])
         assert ("wheels", "noarch") in done.recomputed
-        assert done.skipped == [("index", None)]
+        assert done.skipped == [("index", None), ("s3_sync", None), ("verification_report", None)]
         assert not {"index", "s3_sync", "verification_report"} & {asset for asset, _ in done.recomputed}
         assert pure.file in stored(bench)
         assert windows.file not in stored(bench)
@@ -196,7 +204,7 @@ class TestOneFailure:
         done = bench.refresh()
         assert [type(error) for error in done.failures] == [StorageError]
         assert (bench.site / "precious.txt").read_text("utf-8") == "mine"
-        assert done.skipped == []
+        assert done.skipped == [("verification_report", None)]
 
     def test_damaged_documents_say_how_to_go_on(self, bench: Workbench) -> None:
         document = bench.home / "documents" / "requirements.json"

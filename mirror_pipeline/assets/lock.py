@@ -1,13 +1,14 @@
 """Asset ``lock``."""
 
+import hashlib
 from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained
+from mirror_pipeline.assets.reporting import difference, failures_explained
 from mirror_pipeline.domain.report import table
-from mirror_pipeline.phases.lock import take_snapshot
+from mirror_pipeline.phases.lock import Snapshot, take_snapshot
 from mirror_pipeline.phases.mirror import Mirror
 
 
@@ -25,18 +26,30 @@ def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
     )
     def lock(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
-            snapshot, version = take_snapshot(context.resources.mirror)
+            taken = take_snapshot(context.resources.mirror)
         files = [
             (project.name, name, f"{len(content):,}")
-            for project in snapshot.projects
+            for project in taken.snapshot.projects
             for name, content in project.files.items()
         ]
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(version),
+            data_version=dg.DataVersion(taken.version),
             metadata={
-                "projects": len(snapshot.projects),
+                "projects": len(taken.snapshot.projects),
+                "changed": difference(
+                    _contents(taken.previous) if taken.previous else None, _contents(taken.snapshot)
+                ),
                 "files": dg.MetadataValue.md(table(("project", "file", "bytes"), files)),
             },
         )
 
     return lock
+
+
+def _contents(snapshot: Snapshot) -> list[str]:
+    """Each file with the beginning of its digest, so that an edited one shows as removed and added."""
+    return [
+        f"{project.name}/{name} {hashlib.sha256(content).hexdigest()[:12]}"
+        for project in snapshot.projects
+        for name, content in project.files.items()
+    ]

@@ -30,12 +30,21 @@ def current_version(mirror: Mirror) -> str:
     return digest_of(current_snapshot(mirror))
 
 
-def take_snapshot(mirror: Mirror) -> tuple[Snapshot, str]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The outcome of the phase. ``previous`` is what there was before, for the diff."""
+
+    snapshot: Snapshot
+    version: str
+    previous: Snapshot | None
+
+
+def take_snapshot(mirror: Mirror) -> Taken:
     """Store the snapshot; a broken lock is refused before anything that was there is replaced."""
-    snapshot = current_snapshot(mirror)
+    snapshot, previous = current_snapshot(mirror), mirror.documents.find(DOCUMENT, Snapshot)
     for project in snapshot.projects:
         read_lock(project)
-    return snapshot, mirror.documents.write(DOCUMENT, snapshot)
+    return Taken(snapshot, mirror.documents.write(DOCUMENT, snapshot), previous)
 
 
 def load_snapshot(mirror: Mirror) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from mirror_pipeline.adapters.files import sha256_of, write_atomically
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, everything
-from mirror_pipeline.domain.manifest import Manifest
 from mirror_pipeline.domain.requirements import pylock, requirement_lines
 from mirror_pipeline.domain.wanted import refuse_unknown_names, selection_of
 from mirror_pipeline.errors import ExporterError
@@ -24,6 +24,7 @@ from mirror_pipeline.phases.lock import load_snapshot
 from mirror_pipeline.phases.mirror import Mirror
 
 DOCUMENT = "requirements"
+WRITTEN = "requirement_files"
 PYLOCK = "pylock.toml"
 
 
@@ -36,6 +37,13 @@ class Requirements:
     texts: Mapping[str, str]
     """Requirement files and ``pylock.toml``: key → text."""
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """SHA-256 of each requirement file beside ``config.env``, as it was written."""
+
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +85,19 @@ def make_requirements(mirror: Mirror) -> Made:
     write_atomically(mirror.settings.home / PYLOCK, texts[PYLOCK].encode())
     requirements = Requirements(read.locks, read.selections, texts, _version(read, texts))
     mirror.documents.write(DOCUMENT, requirements)
+    digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items() if key != PYLOCK}
+    mirror.documents.write(WRITTEN, Written(digests))
     return Made(requirements, previous, (*read.warnings, *warnings))
 
 
-def edited_requirements(mirror: Mirror, published: Manifest) -> tuple[str, ...]:
-    """Requirement files beside ``config.env`` that are not the published ones any more."""
-    keys = [key for key in published.files if key.startswith("requirements") and key.endswith(".txt")]
+def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
+    """Requirement files beside ``config.env`` that someone changed or removed since they were written."""
+    written = mirror.documents.find(WRITTEN, Written)
     root = mirror.settings.root
     return tuple(
         key
-        for key in keys
-        if not (root / key).is_file() or sha256_of(root / key) != published.files[key].sha256
+        for key, digest in (written.digests if written else {}).items()
+        if not (root / key).is_file() or sha256_of(root / key) != digest
     )
 
 
