@@ -25,10 +25,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror_pipeline.adapters.fetching import Fetcher
-from mirror_pipeline.adapters.pip_config import read_pip_config
-from mirror_pipeline.domain.artifact import Artifact
-
 _PIP_PLATFORMS = {
     "linux-x86_64": ["manylinux_2_28_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64"],
     "linux-aarch64": ["manylinux_2_28_aarch64", "manylinux2014_aarch64"],
@@ -151,24 +147,39 @@ def bench_pip(home: Path, python: str) -> list[Measured]:
 
 def bench_bare(home: Path) -> Measured:
     """Fetch the same files with nothing but asyncio, in a process of its own."""
+    plan, listing = home / "plan.json", home / "urls.json"
+    plan.write_text(json.dumps(plan_of(home)))
+    timed("(their addresses)", myself("--locate", plan, listing), home, allowed=(0,))
+    measured, text = timed(_BARE, myself("--bare", listing, home), home, allowed=(0,))
+    return noted(measured, f"{text.strip()}; no pages, no hashes, nothing kept")
+
+
+def myself(*arguments: object) -> list[str]:
+    """This script as another process: the peak memory of a child counts from its parent's on."""
+    return [sys.executable, str(Path(__file__).resolve()), *map(str, arguments)]
+
+
+def locate(plan: Path, listing: Path) -> None:
+    """Write down where upstream has the files of a plan, and their sizes."""
+    from mirror_pipeline.adapters.fetching import Fetcher
+    from mirror_pipeline.domain.artifact import Artifact
+
     artifacts = [
-        Artifact(item["file"], item["sha256"], item["project"], item["version"])  # type: ignore[arg-type]
-        for part in plan_of(home).values()
+        Artifact(item["file"], item["sha256"], item["project"], item["version"])
+        for part in json.loads(plan.read_text()).values()
         for item in part["artifacts"]
     ]
     found = Fetcher(None, None, 16).locate(artifacts)
-    listing = home / "urls.json"
     listing.write_text(
         json.dumps([[fact.url, found.sizes.get(file, 0)] for file, fact in found.facts.items()])
     )
-    command = [sys.executable, str(Path(__file__).resolve()), "--bare", str(listing), str(home)]
-    measured, text = timed(_BARE, command, home, allowed=(0,))
-    return noted(measured, f"{text.strip()}; no pages, no hashes, nothing kept")
 
 
 async def fetch_bare(listing: Path, folder: Path) -> None:
     """16 connections, streamed to one scratch file each, longest first."""
     import aiohttp
+
+    from mirror_pipeline.adapters.pip_config import read_pip_config
 
     urls = [url for url, _ in sorted(json.loads(listing.read_text()), key=lambda item: -item[1])]
     context = ssl.create_default_context(cafile=read_pip_config().ca_bundle)
@@ -216,6 +227,9 @@ def report(rows: Sequence[Measured], project: Path, pythons: str) -> str:
 
 def main() -> None:
     """Measure, and print or file the table."""
+    if sys.argv[1:2] == ["--locate"]:
+        locate(Path(sys.argv[2]), Path(sys.argv[3]))
+        return
     if sys.argv[1:2] == ["--bare"]:
         asyncio.run(fetch_bare(Path(sys.argv[2]), Path(sys.argv[3])))
         return

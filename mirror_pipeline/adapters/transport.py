@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -21,6 +21,8 @@ import pycurl
 from mirror_pipeline.adapters.pip_config import PipConfig
 
 _CONNECT_TIMEOUT = 15
+_NAMES_KEPT = 600
+"""Seconds that an address is remembered."""
 _STALLED_BYTES_PER_SECOND = 1
 _MAX_REDIRECTS = 10
 _BUFFER = 256 * 1024
@@ -83,6 +85,8 @@ class Transport:
         self._shared = pycurl.CurlShare()
         for data in (pycurl.LOCK_DATA_DNS, pycurl.LOCK_DATA_SSL_SESSION):
             self._shared.setopt(pycurl.SH_SHARE, data)
+        self._introductions: dict[str, threading.Lock] = {}
+        self._introduced: set[str] = set()
 
     def get(
         self,
@@ -97,6 +101,7 @@ class Transport:
         ``decode`` lets the server compress the body; never for files whose bytes are what counts.
         """
         transfer = _Transfer(sink, self._cancelled)
+        self._introduce(url)
         with self._handle() as curl:
             self._prepare(curl, url, headers, decode=decode)
             curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
@@ -108,14 +113,35 @@ class Transport:
                 raise self._explained(error, url, transfer) from None
             return transfer.answer(cast("str", curl.getinfo(pycurl.EFFECTIVE_URL)))
 
+    def _introduce(self, url: str) -> None:
+        """Let the first thread that needs a host look its name up while the others wait.
+
+        Sixteen threads that ask at once make a burst which some resolvers drop parts of, and a lost
+        question costs five seconds. What fails here fails again, and is reported, in the request itself.
+        """
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        with self._introductions.setdefault(host, threading.Lock()):
+            if host not in self._introduced:
+                curl = self._new_handle()
+                self._prepare(curl, url, {}, decode=False)
+                curl.setopt(pycurl.CONNECT_ONLY, 1)
+                with suppress(pycurl.error):
+                    curl.perform()
+                curl.close()
+                self._introduced.add(host)
+
+    def _new_handle(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.SHARE, self._shared)
+        return curl
+
     @contextmanager
     def _handle(self) -> Iterator[pycurl.Curl]:
         """An idle handle with its open connections, or a new one; each is used by one thread at a time."""
         try:
             curl = self._idle.get_nowait()
         except queue.Empty:
-            curl = pycurl.Curl()
-            curl.setopt(pycurl.SHARE, self._shared)
+            curl = self._new_handle()
         try:
             yield curl
         finally:
@@ -134,6 +160,7 @@ class Transport:
             pycurl.PROTOCOLS: _HTTP | pycurl.PROTO_HTTPS,
             pycurl.REDIR_PROTOCOLS: pycurl.PROTO_HTTPS | (0 if plain.startswith("https:") else _HTTP),
             pycurl.CONNECTTIMEOUT: _CONNECT_TIMEOUT,
+            pycurl.DNS_CACHE_TIMEOUT: _NAMES_KEPT,
             pycurl.LOW_SPEED_LIMIT: _STALLED_BYTES_PER_SECOND,
             pycurl.LOW_SPEED_TIME: int(self._config.timeout),
             pycurl.BUFFERSIZE: _BUFFER,
