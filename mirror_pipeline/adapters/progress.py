@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -22,10 +22,8 @@ class Progress(Protocol):
     def say(self, message: str) -> None:
         """One line about what happens now."""
 
-    @contextmanager
-    def work(self, label: str, files: int, size: int | None) -> Iterator[Advance]:
+    def work(self, label: str, files: int, size: int | None) -> AbstractContextManager[Advance]:
         """A stretch of work on so many files and (where known) bytes."""
-        raise NotImplementedError
 
 
 class Silent:
