@@ -34,6 +34,7 @@ _DEFAULTS: Mapping[str, str] = {
     "CLOUDFRONT_OAC_ID": "",
     "MIRROR_HOME": "./mirror",
     "MIRROR_SELECTION": "all",
+    "MIRROR_REQUIREMENTS_DEV": "",
     "MIRROR_GROUPS": "",
     "MIRROR_EXTRAS": "",
     "MIRROR_PLATFORMS": ",".join(DEFAULT_PLATFORMS),
@@ -44,6 +45,8 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_SDISTS": "never",
     "MIRROR_INDEX_URL": "",
     "MIRROR_EXTRA_INDEX_URLS": "",
+    "MIRROR_FILE_HOSTS": "",
+    "MIRROR_ALLOW_UNHASHED": "false",
     "MIRROR_CONCURRENCY": "16",
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
@@ -66,6 +69,8 @@ class Settings:
     root: Path
     """Where requirement files are written and relative paths start: the folder of ``config.env``."""
     projects: tuple[Path, ...]
+    requirements_dev: tuple[Path, ...]
+    """Requirement files that stand for the group ``dev`` of the project named first."""
     home: Path
     selection: Literal["prod", "all"]
     groups: tuple[str, ...]
@@ -79,6 +84,10 @@ class Settings:
     index_url: str | None
     extra_index_urls: tuple[str, ...] | None
     """None leaves both to pip's own configuration."""
+    file_hosts: tuple[str, ...]
+    """Hosts that files may come from, ``*.example.org`` patterns among them; empty allows all."""
+    allow_unhashed: bool
+    """Whether pins without a hash in the lock are mirrored, with the hash that upstream states."""
     concurrency: int
     allow_failures: bool
     exporter: Exporter
@@ -129,6 +138,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
     return Settings(
         root=root,
         projects=_projects(values, root),
+        requirements_dev=_paths(values, "MIRROR_REQUIREMENTS_DEV", root),
         home=_path(values, "MIRROR_HOME", merged["MIRROR_HOME"], root),
         selection=cast("Literal['prod', 'all']", _one_of(values, "MIRROR_SELECTION", ("prod", "all"))),
         groups=tuple(canonicalize_name(name) for name in _names(merged["MIRROR_GROUPS"])),
@@ -143,6 +153,8 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         macos=values.read("MIRROR_MACOS", _two_numbers, "a version such as 13.0"),
         index_url=merged["MIRROR_INDEX_URL"] or None,
         extra_index_urls=_extra_urls(merged),
+        file_hosts=tuple(host.lower() for host in _names(merged["MIRROR_FILE_HOSTS"])),
+        allow_unhashed=values.read("MIRROR_ALLOW_UNHASHED", _boolean, "true or false"),
         concurrency=values.read("MIRROR_CONCURRENCY", _connections, "a whole number from 1 to 128"),
         allow_failures=values.read("MIRROR_ALLOW_FAILURES", _boolean, "true or false"),
         exporter=cast("Exporter", _one_of(values, "MIRROR_EXPORTER", ("lock", "poetry"))),
@@ -211,9 +223,13 @@ def _path(values: _Values, key: str, text: str, root: Path) -> Path:
         raise values.refused(key, text, "a path (no home directory can be told for it)") from None
 
 
+def _paths(values: _Values, key: str, root: Path) -> tuple[Path, ...]:
+    parts = [part.strip() for part in values.texts[key].split(os.pathsep)]
+    return tuple(dict.fromkeys(_path(values, key, part, root) for part in parts if part))
+
+
 def _projects(values: _Values, root: Path) -> tuple[Path, ...]:
-    parts = [part.strip() for part in values.texts["ORBIT_PROJECT"].split(os.pathsep)]
-    paths = tuple(dict.fromkeys(_path(values, "ORBIT_PROJECT", part, root) for part in parts if part))
+    paths = _paths(values, "ORBIT_PROJECT", root)
     if not paths:
         raise values.refused(
             "ORBIT_PROJECT", values.texts["ORBIT_PROJECT"], "a project directory or lock file"

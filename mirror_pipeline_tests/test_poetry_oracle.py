@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from mirror_pipeline.domain.conditions import pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, everything
-from mirror_pipeline.domain.reach import Environment, edges_by_origin, pins_for_target
+from mirror_pipeline.domain.reach import graph_of, pins_for_target
 from mirror_pipeline.domain.requirements import requirement_lines
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, known_pythons, targets_of
 from mirror_pipeline.lockfiles.formats import read_lock
@@ -122,19 +122,18 @@ def by_target(found: list[Requirement]) -> dict[str, set[str]]:
     return {
         str(target): {
             f"{item.name}{item.specifier}"
-            for environment in map(Environment, target.environments)
+            for variables in target.environments
             for item in found
-            if environment.satisfies(item.marker)
+            if item.marker is None or item.marker.evaluate(variables)
         }
         for target in TARGETS
     }
 
 
 def wanted(lock: Lock, selection: Selection) -> dict[str, set[str]]:
-    edges = edges_by_origin(lock)
+    graph = graph_of(lock)
     return {
-        str(target): {pin.label for pin in pins_for_target(lock, edges, selection, target)}
-        for target in TARGETS
+        str(target): {pin.label for pin in pins_for_target(graph, selection, target)} for target in TARGETS
     }
 
 

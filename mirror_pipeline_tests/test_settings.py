@@ -35,6 +35,7 @@ def test_what_is_meant_where_nothing_is_said() -> None:
     assert parse() == Settings(
         root=ROOT,
         projects=(ROOT / "examples/orbit-core-agent",),
+        requirements_dev=(),
         home=ROOT / "mirror",
         selection="all",
         groups=(),
@@ -46,6 +47,8 @@ def test_what_is_meant_where_nothing_is_said() -> None:
         macos=(13, 0),
         index_url=None,
         extra_index_urls=None,
+        file_hosts=(),
+        allow_unhashed=False,
         concurrency=16,
         allow_failures=False,
         exporter="lock",

@@ -8,36 +8,45 @@ where its marker evaluates to true there.
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterable, Mapping
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 
-from mirror_pipeline.domain.lock import Lock, Node, Root, Selection
+from mirror_pipeline.domain.lock import Lock, Selection
 from mirror_pipeline.domain.poetry_core import (
     AnyMarker,
     BaseMarker,
     EmptyMarker,
-    MarkerUnion,
-    MultiMarker,
     intersection,
     parse_marker,
     union,
+    where_extra,
 )
-from mirror_pipeline.domain.reach import EdgesByOrigin, edges_by_origin
+from mirror_pipeline.domain.reach import Graph, Step, graph_of
 
+K = TypeVar("K")
 Conditions = Mapping[str, Marker | None]
 """Pin key → marker; None applies everywhere. A pin that never applies has no entry."""
+
+# ``"name" in extras`` and its kin, as packaging writes them out.
+_TERM = re.compile(r"""(["'])(?P<name>[^"']*)\1 (?P<op>in|not in) (?P<kind>extras|dependency_groups)\b""")
+_ON, _OFF = "on", "off"
 
 
 def pin_conditions(lock: Lock, selection: Selection) -> Conditions:
     """The marker of each pin that a selection can install."""
-    edges = edges_by_origin(lock)
-    nodes = _spread(_starts(edges, selection), edges)
+    graph = graph_of(lock)
+    terms = _Terms(graph)
     found: dict[str, BaseMarker] = {}
-    for node, condition in nodes.items():
-        found[node.pin] = union(found[node.pin], condition) if node.pin in found else condition
+    for scenario in graph.scenarios(selection):
+        for place, condition in _spread_out(graph, scenario, terms).items():
+            pin = graph.nodes[place].pin
+            found[pin] = union(found[pin], condition) if pin in found else condition
     return {key: to_packaging(marker) for key, marker in found.items() if not marker.is_empty()}
 
 
@@ -46,58 +55,95 @@ def to_packaging(marker: BaseMarker) -> Marker | None:
     return None if marker.is_any() else Marker(str(marker))
 
 
-def _starts(edges: EdgesByOrigin, selection: Selection) -> dict[Node, BaseMarker]:
-    extras_in_force = ("", *sorted(selection.extras))
-    starts: dict[Node, BaseMarker] = {}
-    for root, root_edges in edges.items():
-        if isinstance(root, Root) and selection.starts_at(root):
-            for edge in root_edges:
-                marker = _any_of(_resolved(_parsed(edge.marker), extra) for extra in extras_in_force)
-                for node in edge.reaches:
-                    starts[node] = union(starts[node], marker) if node in starts else marker
-    return starts
+class _Terms:
+    """A graph's markers as poetry-core has them, once what they ask of the selection is known."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._texts = tuple("" if marker is None else str(marker) for marker in graph.markers)
+        self._about_selection = graph.about_selection
+        self._answers: dict[tuple[int, str], BaseMarker] = {}
+
+    def resolved(self, place: int, active: _Active) -> BaseMarker:
+        """The marker at a place, every term about the selection replaced by when that is in force."""
+        text = self._texts[place]
+        if self._about_selection[place]:
+            text = _TERM.sub(active.written, text)
+        if (place, text) not in self._answers:
+            parsed = parse_marker(text) if text else AnyMarker()
+            self._answers[place, text] = where_extra(parsed, _ON)
+        return self._answers[place, text]
 
 
-def _spread(starts: Mapping[Node, BaseMarker], edges: EdgesByOrigin) -> Mapping[Node, BaseMarker]:
-    """Conditions of all nodes: the least fixed point, reached because conditions only ever grow."""
-    found = dict(starts)
-    waiting = deque(starts)
+@dataclass
+class _Active:
+    """What is in force: a selection, and extras that the walk puts in force under a condition."""
+
+    selection: Selection
+    extras: dict[str, BaseMarker] = field(default_factory=dict)
+
+    def condition(self, kind: str, name: str) -> BaseMarker:
+        chosen = self.selection.extras if kind == "extras" else self.selection.groups
+        if name in {canonicalize_name(known) for known in chosen}:
+            return AnyMarker()
+        return self.extras.get(name, EmptyMarker()) if kind == "extras" else EmptyMarker()
+
+    def written(self, term: re.Match[str]) -> str:
+        """A term about the selection as a marker about the environment, or one known to hold or not.
+
+        poetry-core has no word for true and false inside a marker: an extra asked for stands for them.
+        """
+        condition = self.condition(term["kind"], canonicalize_name(term["name"]))
+        condition = condition if term["op"] == "in" else condition.invert()
+        if condition.is_any() or condition.is_empty():
+            return f'extra == "{_ON if condition.is_any() else _OFF}"'
+        return f"({condition})"
+
+    def and_also(self, names: frozenset[str]) -> _Active:
+        return _Active(self.selection | Selection(extras=names), self.extras) if names else self
+
+
+def _spread_out(graph: Graph, scenario: Selection, terms: _Terms) -> Mapping[int, BaseMarker]:
+    """Conditions of all nodes, spread again until no extra that the walk puts in force changes any."""
+    active = _Active(scenario | graph.lock.always)
+    while True:
+        conditions, activated = _spread(graph, active, terms)
+        grown = [_grow(active.extras, name, condition) for name, condition in activated.items()]
+        if not any(grown):
+            return conditions
+
+
+def _spread(
+    graph: Graph, active: _Active, terms: _Terms
+) -> tuple[Mapping[int, BaseMarker], Mapping[str, BaseMarker]]:
+    """The least fixed point, reached because conditions only ever grow."""
+    found: dict[int, BaseMarker] = {}
+    activated: dict[str, BaseMarker] = {}
+    waiting: deque[int] = deque()
+
+    def follow(step: Step, condition: BaseMarker) -> None:
+        passed = intersection(condition, terms.resolved(step.marker, active.and_also(step.activates)))
+        for name in step.activates:
+            _grow(activated, canonicalize_name(name), passed)
+        for child in step.reaches:
+            if _grow(found, child, passed) and child not in waiting:
+                waiting.append(child)
+
+    for step in graph.starting(active.selection):
+        follow(step, AnyMarker())
     while waiting:
-        node = waiting.popleft()
-        for edge in edges.get(node, ()):
-            passed = intersection(found[node], _resolved(_parsed(edge.marker), node.extra))
-            for child in edge.reaches:
-                if _grow(found, child, passed) and child not in waiting:
-                    waiting.append(child)
-    return found
+        place = waiting.popleft()
+        for step in graph.steps[place]:
+            follow(step, found[place])
+    return found, activated
 
 
-def _grow(found: dict[Node, BaseMarker], node: Node, condition: BaseMarker) -> bool:
-    """Widen a node's condition; false where it held already."""
+def _grow(found: dict[K, BaseMarker], key: K, condition: BaseMarker) -> bool:
+    """Widen a condition; false where it held already."""
     if condition.is_empty():
         return False
-    known = found.get(node)
+    known = found.get(key)
     wider = condition if known is None else union(known, condition)
     if known is not None and (wider == known or known.is_any()):
         return False
-    found[node] = wider
+    found[key] = wider
     return True
-
-
-def _parsed(marker: Marker | None) -> BaseMarker:
-    return AnyMarker() if marker is None else parse_marker(str(marker))
-
-
-def _any_of(markers: Iterable[BaseMarker]) -> BaseMarker:
-    return reduce(union, markers)
-
-
-def _resolved(marker: BaseMarker, extra: str) -> BaseMarker:
-    """The marker with every term about ``extra`` replaced by its truth where ``extra`` is in force."""
-    if isinstance(marker, MultiMarker):
-        return intersection(*(_resolved(part, extra) for part in marker.markers))
-    if isinstance(marker, MarkerUnion):
-        return union(*(_resolved(part, extra) for part in marker.markers))
-    if getattr(marker, "name", None) == "extra":
-        return AnyMarker() if marker.validate({"extra": extra}) else EmptyMarker()
-    return marker

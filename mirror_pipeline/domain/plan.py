@@ -16,7 +16,7 @@ from packaging.utils import NormalizedName
 from mirror_pipeline.domain.artifact import Artifact, is_any_platform, wheel_tags
 from mirror_pipeline.domain.coverage import Policy, chosen_files, gap_reason
 from mirror_pipeline.domain.lock import Lock, LockedFile, Pin, Selection
-from mirror_pipeline.domain.reach import edges_by_origin, pins_for_target
+from mirror_pipeline.domain.reach import graph_of, pins_for_target
 from mirror_pipeline.domain.target import NOARCH, Python, Target, targets_of
 from mirror_pipeline.errors import ConflictError
 
@@ -104,9 +104,9 @@ def make_plan(projects: Sequence[Wanted], platforms: Sequence[str], policy: Poli
 
 
 def _applying(item: Wanted, platforms: Sequence[str]) -> Iterator[tuple[Target, tuple[Pin, ...]]]:
-    edges = edges_by_origin(item.lock)
+    graph = graph_of(item.lock)
     for target in targets_of(platforms, item.pythons):
-        yield target, pins_for_target(item.lock, edges, item.selection, target)
+        yield target, pins_for_target(graph, item.selection, target)
 
 
 def _cell(project: str, pin: Pin, target: Target, policy: Policy) -> _Cell:

@@ -37,14 +37,24 @@ from poetry.core.version.markers import (
 # Its parsers import a vendored library when first used. Do it now: Dagster's workers rebuild sys.path later.
 parse_marker('python_version >= "3"')
 
+
+def where_extra(marker: BaseMarker, extra: str) -> BaseMarker:
+    """The marker where ``extra`` is what is asked for: its terms about ``extra`` resolved."""
+    if isinstance(marker, MultiMarker):
+        return intersection(*(where_extra(part, extra) for part in marker.markers))
+    if isinstance(marker, MarkerUnion):
+        return union(*(where_extra(part, extra) for part in marker.markers))
+    if getattr(marker, "name", None) == "extra":
+        return AnyMarker() if marker.validate({"extra": extra}) else EmptyMarker()
+    return marker
+
+
 __all__ = [
     "AnyMarker",
     "BaseMarker",
     "EmptyMarker",
     "Factory",
     "InvalidVersionError",
-    "MarkerUnion",
-    "MultiMarker",
     "ParseConstraintError",
     "PoetryVersion",
     "VersionConstraint",
@@ -55,4 +65,5 @@ __all__ = [
     "parse_marker",
     "tomli",
     "union",
+    "where_extra",
 ]

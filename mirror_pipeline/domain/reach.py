@@ -1,80 +1,193 @@
 """Which pins apply in an environment: a walk over a lock's edges, as its installer would walk them.
 
-Markers are evaluated for the target's environment, never for the running interpreter. An extra of
-the project that guards a root edge (poetry 2.1 writes ``extra == "x"``) is tried alone, one at a time,
-and the results are united: that is what one ``install --extras`` after another would give.
+Markers are evaluated for the target's environment, never for the running interpreter. A lock is made a
+``Graph`` once; the walk then goes over small integers, since it is done for every target.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from packaging.markers import Marker
 
 from mirror_pipeline.domain.lock import Edge, Lock, Node, Pin, Root, Selection
+from mirror_pipeline.domain.scenarios import scenarios
 from mirror_pipeline.domain.target import Target
 
-EdgesByOrigin = Mapping[Root | Node, tuple[Edge, ...]]
+_ALWAYS = 0
+"""The place of the marker that holds everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An edge as it is walked: where it leads, under which marker (its place), what it puts in force."""
+
+    reaches: tuple[int, ...]
+    marker: int
+    activates: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A lock, ready for walking. Nodes and markers are known by their places in ``nodes`` and ``markers``."""
+
+    lock: Lock
+    nodes: tuple[Node, ...]
+    markers: tuple[Marker | None, ...]
+    about_selection: tuple[bool, ...]
+    """Whether the marker at a place asks what is selected."""
+    starts: Mapping[Root, tuple[Step, ...]]
+    steps: tuple[tuple[Step, ...], ...]
+
+    def scenarios(self, selection: Selection) -> tuple[Selection, ...]:
+        """The selections that are walked with one by one."""
+        absence = any(
+            f"not in {name}" in str(marker)
+            for marker, about in zip(self.markers, self.about_selection, strict=True)
+            if about
+            for name in ("extras", "dependency_groups")
+        )
+        return scenarios(self.lock, selection, asks_for_absence=absence)
+
+    def starting(self, selection: Selection) -> tuple[Step, ...]:
+        """The steps that leave the roots of a selection."""
+        return tuple(
+            step for root, steps in self.starts.items() if selection.starts_at(root) for step in steps
+        )
+
+
+class _Places:
+    """Gives each value the place at which it was first seen."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[Node, int] = {}
+        self.markers: dict[str, int] = {"": _ALWAYS}
+        self.kept: list[Marker | None] = [None]
+        self._by_identity: dict[int, int] = {}
+
+    def node(self, node: Node) -> int:
+        return self.nodes.setdefault(node, len(self.nodes))
+
+    def marker(self, marker: Marker | None) -> int:
+        if marker is None:
+            return _ALWAYS
+        known = self._by_identity.get(id(marker))  # a marker's own hash writes its text out every time
+        if known is None:
+            text = str(marker)
+            if text not in self.markers:
+                self.markers[text] = len(self.kept)
+                self.kept.append(marker)
+            known = self._by_identity[id(marker)] = self.markers[text]
+        return known
+
+
+def graph_of(lock: Lock) -> Graph:
+    """A lock's edges, made ready for walking."""
+    places = _Places()
+    starts: dict[Root, list[Step]] = {}
+    steps: dict[int, list[Step]] = {}
+    for edge in lock.edges:
+        step = _step(edge, places)
+        if isinstance(edge.origin, Root):
+            starts.setdefault(edge.origin, []).append(step)
+        else:
+            steps.setdefault(places.node(edge.origin), []).append(step)
+    texts = [str(marker) for marker in places.kept]
+    return Graph(
+        lock=lock,
+        nodes=tuple(places.nodes),
+        markers=tuple(places.kept),
+        about_selection=tuple("in extras" in text or "in dependency_groups" in text for text in texts),
+        starts={root: tuple(found) for root, found in starts.items()},
+        steps=tuple(tuple(steps.get(place, ())) for place in range(len(places.nodes))),
+    )
+
+
+def _step(edge: Edge, places: _Places) -> Step:
+    reaches = tuple(places.node(node) for node in edge.reaches)
+    return Step(reaches, places.marker(edge.marker), frozenset(edge.activates))
 
 
 class Environment:
-    """A marker environment that remembers what it answered: locks repeat few markers often."""
+    """A graph's markers in one marker environment; remembers what it answered."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = dict(variables)
-        self._answers: dict[tuple[Marker, str], bool] = {}
+    def __init__(self, graph: Graph, variables: Mapping[str, str]) -> None:
+        self._graph, self._variables = graph, dict(variables)
+        self._answers: dict[int | tuple[int, Selection], bool] = {_ALWAYS: True}
 
-    def satisfies(self, marker: Marker | None, extra: str = "") -> bool:
-        """Whether a marker holds here, with ``extra`` as the one extra in force."""
-        if marker is None:
-            return True
-        answer = self._answers.get((marker, extra))
+    def holds(self, place: int, active: Selection) -> bool:
+        """Whether the marker at a place holds with these groups and extras in force."""
+        key = (place, active) if self._graph.about_selection[place] else place
+        answer = self._answers.get(key)
         if answer is None:
-            answer = marker.evaluate({**self._variables, "extra": extra})
-            self._answers[marker, extra] = answer
+            marker = self._graph.markers[place]
+            answer = marker is None or satisfies(marker, self._variables, active)
+            self._answers[key] = answer
         return answer
 
 
-def edges_by_origin(lock: Lock) -> EdgesByOrigin:
-    """A lock's edges, grouped for walking."""
-    grouped: dict[Root | Node, list[Edge]] = defaultdict(list)
-    for edge in lock.edges:
-        grouped[edge.origin].append(edge)
-    return {origin: tuple(edges) for origin, edges in grouped.items()}
+def satisfies(marker: Marker, variables: Mapping[str, str], active: Selection = Selection()) -> bool:  # noqa: B008
+    """Whether a marker holds in an environment, with these groups and extras in force (PEP 508, 751)."""
+    selected = {"extras": active.extras, "dependency_groups": active.groups}
+    return marker.evaluate({**variables, **selected}, context="lock_file")
 
 
-def reachable(edges: EdgesByOrigin, selection: Selection, environment: Environment) -> frozenset[str]:
+def reachable(graph: Graph, selection: Selection, variables: Mapping[str, str]) -> frozenset[str]:
     """Keys of the pins that a selection installs in one environment."""
-    extras_in_force = ("", *sorted(selection.extras))
-    frontier = [
-        node
-        for root, root_edges in edges.items()
-        if isinstance(root, Root) and selection.starts_at(root)
-        for edge in root_edges
-        if any(environment.satisfies(edge.marker, extra) for extra in extras_in_force)
-        for node in edge.reaches
-    ]
-    seen: set[Node] = set()
+    environment = Environment(graph, variables)
+    found: set[int] = set()
+    for scenario in graph.scenarios(selection):
+        found |= _walked(graph, scenario, environment)
+    return frozenset(graph.nodes[place].pin for place in found)
+
+
+def _walked(graph: Graph, scenario: Selection, environment: Environment) -> set[int]:
+    """Walk until no extra that the walk puts in force changes where it leads."""
+    active = scenario | graph.lock.always
+    while True:
+        seen, activated = _walk_once(graph, scenario, active, environment)
+        wider = active | Selection(extras=frozenset(activated))
+        if wider == active:
+            return seen
+        active = wider
+
+
+def _walk_once(
+    graph: Graph, scenario: Selection, active: Selection, environment: Environment
+) -> tuple[set[int], set[str]]:
+    seen: set[int] = set()
+    activated: set[str] = set()
+    frontier = list(graph.starting(scenario | graph.lock.always))
     while frontier:
-        node = frontier.pop()
-        if node not in seen:
-            seen.add(node)
-            frontier.extend(_next(edges.get(node, ()), node, environment))
-    return frozenset(node.pin for node in seen)
+        step = frontier.pop()
+        here = active | Selection(extras=step.activates) if step.activates else active
+        if not environment.holds(step.marker, here):
+            continue
+        activated |= step.activates
+        for place in step.reaches:
+            if place not in seen:
+                seen.add(place)
+                frontier.extend(graph.steps[place])
+    return seen, activated
 
 
-def _next(edges: Iterable[Edge], node: Node, environment: Environment) -> Iterable[Node]:
-    for edge in edges:
-        if environment.satisfies(edge.marker, node.extra):
-            yield from edge.reaches
-
-
-def pins_for_target(
-    lock: Lock, edges: EdgesByOrigin, selection: Selection, target: Target
-) -> tuple[Pin, ...]:
+def pins_for_target(graph: Graph, selection: Selection, target: Target) -> tuple[Pin, ...]:
     """The pins that apply on a target at either end of its patch range, in the lock's order."""
     keys: frozenset[str] = frozenset().union(
-        *(reachable(edges, selection, Environment(variables)) for variables in target.environments)
+        *(reachable(graph, selection, variables) for variables in _supported(graph.lock, target))
     )
-    return tuple(pin for pin in lock.pins if pin.key in keys)
+    return tuple(pin for pin in graph.lock.pins if pin.key in keys)
+
+
+def is_supported(lock: Lock, target: Target) -> bool:
+    """Whether a lock was made for a target: within the environments it names, where it names any."""
+    return bool(_supported(lock, target))
+
+
+def _supported(lock: Lock, target: Target) -> tuple[Mapping[str, str], ...]:
+    return tuple(
+        variables
+        for variables in target.environments
+        if not lock.environments or any(satisfies(marker, variables) for marker in lock.environments)
+    )

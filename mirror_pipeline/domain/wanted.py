@@ -24,7 +24,7 @@ def selection_of(
     if kind == "all":
         whole = everything(lock)
         named = Selection(named.groups or whole.groups, named.extras or whole.extras)
-    return named.restricted_to(lock)
+    return lock.known(named)
 
 
 def refuse_unknown_names(locks: Sequence[Lock], groups: Iterable[str], extras: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,42 +11,75 @@ from mirror_pipeline.domain.lock import Lock
 from mirror_pipeline.errors import LockError
 from mirror_pipeline.lockfiles import poetry
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
-from mirror_pipeline.lockfiles.source_text import parse_toml
+from mirror_pipeline.lockfiles.source_text import Syntax, parse, syntax_of
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What a format's module offers."""
+    """What a format's module offers. A document is a mapping, or the text itself."""
 
     name: str
     file_names: tuple[str, ...]
-    companions: tuple[str, ...]
-    """Files beside the lock that selection reads."""
-    recognizes: Callable[[Mapping[str, Any]], bool]
-    read: Callable[[Mapping[str, Any], ProjectFiles], Lock]
+    """What to look for in a folder; patterns as ``Path.glob`` has them."""
+    syntax: Syntax
+    recognizes: Callable[[Any], bool]
+    read: Callable[[Any, ProjectFiles], Lock]
 
 
-READERS = (Reader(poetry.FORMAT, poetry.FILE_NAMES, poetry.COMPANIONS, poetry.recognizes, poetry.read),)
+READERS: tuple[Reader, ...] = (
+    Reader(poetry.FORMAT, poetry.FILE_NAMES, "toml", poetry.recognizes, poetry.read),
+)
 
 LOCK_FILE_NAMES: tuple[str, ...] = tuple(name for reader in READERS for name in reader.file_names)
-COMPANION_NAMES: tuple[str, ...] = tuple(sorted({name for reader in READERS for name in reader.companions}))
 
 
 def read_lock(project: ProjectFiles) -> Lock:
     """Parse a project's lock, whatever its format; every refusal is a ``LockError`` that names the place."""
-    return _read(project.name, project.folder, project.lock_name, tuple(sorted(project.files.items())))
+    groups = tuple(sorted((group, names) for group, names in project.groups.items()))
+    files = tuple(sorted(project.files.items()))
+    return _read(project.name, project.folder, project.lock_name, files, groups, project.member)
 
 
 @lru_cache(maxsize=8)
-def _read(name: str, folder: str, lock_name: str, files: tuple[tuple[str, bytes], ...]) -> Lock:
+def _read(
+    name: str,
+    folder: str,
+    lock_name: str,
+    files: tuple[tuple[str, bytes], ...],
+    groups: tuple[tuple[str, tuple[str, ...]], ...],
+    member: str,
+) -> Lock:
     """The same bytes are read once, though several phases of a run look at them."""
-    project = ProjectFiles(name, folder, lock_name, dict(files))
-    document = parse_toml(project.lock_content, project.lock_path)
+    project = ProjectFiles(name, folder, lock_name, dict(files), dict(groups), member)
+    reader, document = _reader_of(project.lock_content, project.lock_path)
+    if groups and reader.name != "requirements":
+        raise LockError(
+            f"{project.lock_path}: MIRROR_REQUIREMENTS_DEV goes with requirements, not with {reader.name}",
+            lock=project.lock_path,
+            hint="the groups of this lock are selected with MIRROR_GROUPS",
+        )
+    return reader.read(document, project)
+
+
+def files_beside(name: str, content: bytes) -> tuple[str, ...]:
+    """Names of the files, there or not, that one of a project's files refers to; never refuses anything.
+
+    Requirements name the files they include. Beside any other lock pyproject.toml says what the project is.
+    """
+    text = content.decode("utf-8-sig", errors="replace")
+    if syntax_of(text, name) == "requirements":
+        return ()
+    return ("pyproject.toml",)
+
+
+def _reader_of(content: bytes, path: str) -> tuple[Reader, Any]:
+    """The reader that recognizes a file, and the file as its syntax parses it."""
+    syntax, document = parse(content, path)
     for reader in READERS:
-        if reader.recognizes(document):
-            return reader.read(document, project)
+        if reader.syntax == syntax and reader.recognizes(document):
+            return reader, document
     raise LockError(
-        f"{project.lock_path}: not a lock of a format that is read here, or cut short",
-        lock=project.lock_path,
+        f"{path}: not a lock of a format that is read here, or cut short",
+        lock=path,
         hint=f"formats: {', '.join(reader.name for reader in READERS)}",
     )

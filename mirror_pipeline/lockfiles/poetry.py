@@ -15,7 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mirror_pipeline.domain.artifact import is_safe_file_name, is_sha256, wheel_tags
+from mirror_pipeline.domain.artifact import wheel_tags
 from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Source, SourceKind
 from mirror_pipeline.domain.poetry_core import (
     ParseConstraintError,
@@ -23,6 +23,8 @@ from mirror_pipeline.domain.poetry_core import (
     parse_constraint,
 )
 from mirror_pipeline.lockfiles import poetry_project
+from mirror_pipeline.lockfiles.edges import edges_to
+from mirror_pipeline.lockfiles.entries import locked_file
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,
     matching,
@@ -31,11 +33,10 @@ from mirror_pipeline.lockfiles.poetry_dependency import (
     wanted_by_extra,
 )
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
-from mirror_pipeline.lockfiles.table import Table, parse_marker
+from mirror_pipeline.lockfiles.table import Table
 
 FORMAT = "poetry"
 FILE_NAMES = ("poetry.lock",)
-COMPANIONS = ("pyproject.toml",)
 
 _READ_VERSIONS = ("1.1", "2.0", "2.1")
 _SOURCES: Mapping[str, SourceKind] = {
@@ -163,15 +164,7 @@ def _files(package: Table, metadata: Table, version: Version) -> Iterator[Locked
 
 
 def _file(entry: Table) -> LockedFile:
-    name, digest = entry.text("file"), entry.text("hash")
-    if not is_safe_file_name(name):
-        raise entry.error("file", f"{name!r} is not a safe file name", file=name)
-    algorithm, _, value = digest.partition(":")
-    if algorithm != "sha256" or not is_sha256(value):
-        raise entry.error(
-            "hash", f"{name}: expected sha256:<64 hexadecimal digits>, found {digest!r}", file=name
-        )
-    return LockedFile(name, value)
+    return locked_file(entry, entry.text("file"), entry.text("hash"))
 
 
 def _may_be_of(file: str, name: str, version: Version) -> bool:
@@ -210,7 +203,7 @@ def _refuse_dangling(packages: Sequence[_Package], names: Container[str]) -> Non
     """Every unconditional dependency has its pin (or is the project itself), or the lock was cut short."""
     for package in packages:
         for want in package.dependencies():
-            if not want.optional and want.marker is None and want.name not in names:
+            if not want.optional and not want.marker and want.name not in names:
                 raise package.table.error(
                     f"dependencies.{want.name}",
                     f"{package.pin.label} needs {want.name}, which is not in the lock: cut short?",
@@ -226,7 +219,7 @@ def _static_edges(package: _Package) -> Iterator[Edge]:
         if not isinstance(text, str):
             raise table.error("markers", "expected a marker, or a table of markers by group")
         root = Root() if group == "main" else Root("group", canonicalize_name(group))
-        yield Edge(root, package.pin.key, marker=parse_marker(text, table, "markers"))
+        yield from edges_to((package.pin.key,), root, text, table, "markers")
 
 
 def _graph_edges(packages: Sequence[_Package], pins: Sequence[Pin]) -> Iterator[Edge]:
@@ -238,8 +231,9 @@ def _graph_edges(packages: Sequence[_Package], pins: Sequence[Pin]) -> Iterator[
                 if want.optional
                 else [Node(package.pin.key)]
             )
-            for pin in matching(want, pins):
-                yield from (Edge(origin, pin.key, want.extras, want.marker) for origin in origins)
+            found = tuple(pin.key for pin in matching(want, pins))
+            for origin in origins:
+                yield from edges_to(found, origin, want.marker, package.table, want.name, want.extras)
         yield from _own_extras(package.pin, extras)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -24,7 +23,8 @@ from mirror_pipeline.domain.poetry_core import (
     VersionConstraint,
     parse_constraint,
 )
-from mirror_pipeline.lockfiles.table import Table, parse_marker
+from mirror_pipeline.lockfiles.markers import checked
+from mirror_pipeline.lockfiles.table import Table
 
 # Keys that say where a dependency comes from: the lock's own source table is what counts.
 _WHERE = ("path", "git", "url", "file", "branch", "tag", "rev", "develop", "subdirectory", "source")
@@ -38,7 +38,8 @@ class Wanted:
     name: NormalizedName
     constraint: VersionConstraint
     extras: tuple[str, ...] = ()
-    marker: Marker | None = None
+    marker: str = ""
+    """A marker of PEP 508, empty where it holds everywhere."""
     optional: bool = False
 
 
@@ -71,7 +72,7 @@ def _wanted_one(name: str, entry: str | Mapping[str, Any], table: Table) -> Iter
         name=dependency.name,
         constraint=dependency.constraint,
         extras=tuple(sorted(normalized_extra(extra) for extra in dependency.extras)),
-        marker=None if dependency.marker.is_any() else parse_marker(str(dependency.marker), table, name),
+        marker="" if dependency.marker.is_any() else checked(str(dependency.marker), table, name),
         optional=dependency.is_optional(),
     )
 
@@ -91,7 +92,7 @@ def wanted_requirement(text: str, table: Table, key: str) -> Wanted:
         name=canonicalize_name(requirement.name),
         constraint=constraint,
         extras=tuple(sorted(normalized_extra(extra) for extra in requirement.extras)),
-        marker=requirement.marker,
+        marker=checked(str(requirement.marker), table, key) if requirement.marker else "",
     )
 
 

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from mirror_pipeline.domain.lock import Edge, Pin, Root
 from mirror_pipeline.errors import LockError
+from mirror_pipeline.lockfiles.edges import edges_to
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,
     matching,
@@ -72,8 +73,8 @@ def root_edges(declared: Declared, pins: Sequence[Pin], lock: Table) -> Iterator
         )
     for root, wishes in declared.wishes.items():
         for want in wishes:
-            for pin in matching(want, pins):
-                yield Edge(root, pin.key, want.extras, want.marker)
+            found = (pin.key for pin in matching(want, pins))
+            yield from edges_to(found, root, want.marker, lock, want.name, want.extras)
 
 
 def _main(standard: Table, own: Table) -> Iterator[tuple[Root, Wanted]]:

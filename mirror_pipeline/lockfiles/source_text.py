@@ -7,9 +7,10 @@ pointer, an error page saved as a lock, an empty file. What a document means is 
 from __future__ import annotations
 
 import codecs
+import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import tomli
 
@@ -17,6 +18,11 @@ from mirror_pipeline.errors import LockError
 
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _LFS = "version https://git-lfs."
+# The first line that says something tells TOML from a requirements file: a header, or a key and one ``=``.
+_TOML_START = re.compile(r"""(\[|["']?[A-Za-z0-9_.-]+["']?\s*=(?!=))""")
+_REQUIREMENT_START = re.compile(r"(-|[A-Za-z0-9][A-Za-z0-9._-]*\s*([\[@;\\(]|[=<>!~]=|[<>]|$))")
+
+Syntax = Literal["toml", "json", "requirements"]
 
 
 def decode(content: bytes, path: str) -> str:
@@ -64,3 +70,53 @@ def parse_toml(content: bytes, path: str) -> Mapping[str, Any]:
         ) from None
     except RecursionError:
         raise LockError(f"{path}: nested too deeply to be a lock", lock=path) from None
+
+
+def parse_json(content: bytes, path: str) -> Mapping[str, Any]:
+    """A JSON object; a key given twice is refused, since a reader of either value could be wrong."""
+    text = decode(content, path)
+    try:
+        document = json.loads(text, object_pairs_hook=lambda pairs: _without_duplicates(pairs, path))
+    except json.JSONDecodeError as error:
+        raise LockError(
+            f"{path}:{error.lineno}: not valid JSON: {error.msg}",
+            lock=path,
+            line=error.lineno,
+            hint="was the file cut short?",
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise LockError(f"{path}: not valid JSON: {type(error).__name__}", lock=path) from None
+    if not isinstance(document, Mapping):
+        raise LockError(f"{path}: expected a JSON object", lock=path)
+    return document
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]], path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            problem = f"the key {key!r} is given twice (a merge gone wrong?)"
+            raise LockError(f"{path}: {problem}", lock=path, key=key)
+        found[key] = value
+    return found
+
+
+def syntax_of(text: str, path: str) -> Syntax:
+    """What a text is written in, told by its first line that says something; by the name only in doubt."""
+    said = (line.strip() for line in text.splitlines())
+    first = next((line for line in said if line and not line.startswith("#")), "")
+    if first.startswith("{"):
+        return "json"
+    if _TOML_START.match(first):
+        return "toml"
+    in_doubt = path.endswith((".toml", ".lock"))
+    return "toml" if in_doubt and not _REQUIREMENT_START.match(first) else "requirements"
+
+
+def parse(content: bytes, path: str) -> tuple[Syntax, Any]:
+    """A file's syntax, and the document that it parses to: for requirements the text itself."""
+    text = decode(content, path)
+    syntax = syntax_of(text, path)
+    if syntax == "requirements":
+        return syntax, text
+    return syntax, (parse_json if syntax == "json" else parse_toml)(content, path)

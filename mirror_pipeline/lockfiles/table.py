@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker, UndefinedComparison
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -71,6 +70,13 @@ class Table:
             raise self.error(key, "expected a list of texts")
         return values
 
+    def number(self, key: str) -> int | None:
+        """A whole number, None where absent."""
+        value = self._values.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise self.error(key, f"expected a whole number, found {_kind(value)}")
+        return value
+
     def tables(self, key: str) -> Iterator[Table]:
         """A list of tables, empty where absent."""
         place = f"{self.path}.{key}" if self.path else key
@@ -94,18 +100,6 @@ class Table:
     def marker_error(self, key: str, text: str) -> LockError:
         """The error for a text that is no marker."""
         return self.error(key, f"{text!r} is not an environment marker")
-
-
-def parse_marker(text: str, table: Table, key: str) -> Marker | None:
-    """A marker (PEP 508); empty text holds everywhere and is None."""
-    if not text.strip():
-        return None
-    try:
-        marker = Marker(text)
-        marker.evaluate({"extra": ""})  # the answer is of no interest, that there is one is
-    except (InvalidMarker, UndefinedComparison, RecursionError):
-        raise table.marker_error(key, text) from None
-    return marker
 
 
 def _kind(value: object) -> str:

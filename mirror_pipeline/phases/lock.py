@@ -22,7 +22,7 @@ class Snapshot:
 
 def current_snapshot(mirror: Mirror) -> Snapshot:
     """The configured files as they are on disk now."""
-    return Snapshot(load_projects(mirror.settings.projects))
+    return Snapshot(load_projects(mirror.settings.projects, mirror.settings.requirements_dev))
 
 
 def current_version(mirror: Mirror) -> str:

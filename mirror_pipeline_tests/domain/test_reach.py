@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from packaging.markers import Marker
 
 from mirror_pipeline.domain.lock import Edge, Lock, Node, Root, Selection, everything
-from mirror_pipeline.domain.reach import Environment, edges_by_origin, pins_for_target, reachable
+from mirror_pipeline.domain.reach import Environment, graph_of, is_supported, pins_for_target, reachable
 from mirror_pipeline.domain.target import PLATFORMS, Python, Target
 from mirror_pipeline_tests.locks import lock_of, pin, wants
 
 A, B, C, D = pin("a"), pin("b"), pin("c"), pin("d")
+X = Selection(extras=frozenset({"x"}))
+LINUX = Target(PLATFORMS["linux-x86_64"], Python(12)).environments[0]
 
 
 def on(
     lock: Lock, selection: Selection, platform: str = "linux-x86_64", python: str = "3.12"
 ) -> Iterable[str]:
     target = Target(PLATFORMS[platform], Python.parse(python))
-    return [found.name for found in pins_for_target(lock, edges_by_origin(lock), selection, target)]
+    return [found.name for found in pins_for_target(graph_of(lock), selection, target)]
 
 
 def needs(
@@ -83,15 +86,6 @@ def test_an_extra_of_a_pin_brings_the_pin_itself() -> None:
     assert on(lock_of(A, B, C, edges=edges), Selection()) == ["a", "b", "c"]
 
 
-def test_a_marker_about_an_extra_sees_the_extra_that_its_pin_was_asked_for() -> None:
-    edges = [
-        Edge(Root(), A.key, ("fast",)),
-        needs("a", "b", 'extra == "fast"', extra="fast"),
-        needs("a", "c", 'extra == "fast"'),
-    ]
-    assert on(lock_of(A, B, C, edges=edges), Selection()) == ["a", "b"]
-
-
 @pytest.mark.parametrize(
     ("extras", "expected"),
     [((), ["c"]), (("cpu",), ["a", "c"]), (("gpu",), ["b", "c"]), (("cpu", "gpu"), ["a", "b", "c"])],
@@ -100,16 +94,16 @@ def test_extras_that_exclude_each_other_are_tried_one_at_a_time(
     extras: tuple[str, ...], expected: list[str]
 ) -> None:
     edges = [
-        wants(A, 'extra == "cpu" and extra != "gpu"'),
-        wants(B, 'extra == "gpu" and extra != "cpu"'),
-        wants(C, 'extra != "cpu"'),
+        wants(A, '"cpu" in extras and "gpu" not in extras'),
+        wants(B, '"gpu" in extras and "cpu" not in extras'),
+        wants(C, '"cpu" not in extras'),
     ]
     lock = lock_of(A, B, C, edges=edges, extras=["cpu", "gpu"])
     assert on(lock, Selection(extras=frozenset(extras))) == expected
 
 
 def test_extras_are_compared_by_their_normalized_names() -> None:
-    lock = lock_of(A, edges=[wants(A, 'extra == "Fast_Path"')], extras=["fast-path"])
+    lock = lock_of(A, edges=[wants(A, '"Fast_Path" in extras')], extras=["fast-path"])
     assert on(lock, everything(lock)) == ["a"]
     assert on(lock, Selection()) == []
 
@@ -117,25 +111,60 @@ def test_extras_are_compared_by_their_normalized_names() -> None:
 def test_a_selection_knows_only_what_the_lock_has() -> None:
     lock = lock_of(A, groups=["dev"], extras=["fast"])
     asked = Selection(frozenset({"dev", "docs"}), frozenset({"slow"}))
-    assert asked.restricted_to(lock) == Selection(frozenset({"dev"}))
-    assert everything(lock).restricted_to(lock) == everything(lock)
+    assert lock.known(asked) == Selection(frozenset({"dev"}))
+    assert lock.known(everything(lock)) == everything(lock)
 
 
-def test_an_environment_answers_the_same_again_and_for_each_extra() -> None:
-    environment = Environment(Target(PLATFORMS["linux-x86_64"], Python(12)).environments[0])
-    marker = Marker('sys_platform == "linux" and extra == "x"')
-    assert [environment.satisfies(marker, extra) for extra in ("x", "", "x", "y")] == [
-        True,
-        False,
-        True,
-        False,
+def test_a_graph_in_an_environment_answers_the_same_again_and_for_each_selection() -> None:
+    lock = lock_of(A, edges=[wants(A, 'sys_platform == "linux" and "x" in extras')], extras=["x", "y"])
+    environment = Environment(graph_of(lock), LINUX)
+    asked = (X, Selection(), X, Selection(extras=frozenset({"y"})))
+    assert [environment.holds(1, active) for active in asked] == [True, False, True, False]
+    assert environment.holds(0, Selection())
+
+
+def test_extras_that_a_lock_declares_exclusive_are_never_in_force_together() -> None:
+    edges = [
+        wants(A, '"x" in extras and "y" not in extras'),
+        wants(B, '"y" in extras and "x" not in extras'),
+        wants(C, '"x" in extras and "y" in extras'),
     ]
-    assert environment.satisfies(None)
+    lock = lock_of(A, B, C, edges=edges, extras=["x", "y"])
+    whole = everything(lock)
+    assert reachable(graph_of(lock), whole, LINUX) == {"a==1.0", "b==1.0", "c==1.0"}
+    exclusive = replace(lock, conflicts=(whole,))
+    assert reachable(graph_of(exclusive), whole, LINUX) == {"a==1.0", "b==1.0"}
+
+
+def test_an_edge_puts_extras_in_force_wherever_it_is_met() -> None:
+    """What an extra asks of the project itself counts for markers seen before it, too."""
+    edges = [
+        wants(A, '"y" in extras'),
+        wants(B, '"y" not in extras'),
+        Edge(Root("extra", "x"), C.key, activates=("y",)),
+    ]
+    lock = lock_of(A, B, C, edges=edges, extras=["x"])
+    assert reachable(graph_of(lock), Selection(), LINUX) == {"b==1.0"}
+    assert reachable(graph_of(replace(lock, conflicts=(X,))), X, LINUX) == {"b==1.0", "a==1.0", "c==1.0"}
+
+
+def test_a_group_that_is_always_in_force_needs_no_selection() -> None:
+    lock = lock_of(A, edges=[wants(A, '"default" in dependency_groups')])
+    assert reachable(graph_of(lock), Selection(), LINUX) == frozenset()
+    always = replace(lock, always=Selection(frozenset({"default"})))
+    assert reachable(graph_of(always), Selection(), LINUX) == {"a==1.0"}
+
+
+def test_a_lock_made_for_some_environments_wants_nothing_elsewhere() -> None:
+    lock = replace(lock_of(A), environments=(Marker('sys_platform == "linux"'),))
+    linux, windows = (Target(PLATFORMS[name], Python(12)) for name in ("linux-x86_64", "windows-amd64"))
+    assert [is_supported(lock, target) for target in (linux, windows)] == [True, False]
+    assert pins_for_target(graph_of(lock), Selection(), linux) == (A,)
+    assert pins_for_target(graph_of(lock), Selection(), windows) == ()
 
 
 def test_two_versions_of_a_project_are_two_pins() -> None:
     old, new = pin("a", "1.0"), pin("a", "2.0")
     edges = [wants(old, 'python_version < "3.12"'), wants(new, 'python_version >= "3.12"')]
     lock = lock_of(old, new, edges=edges)
-    environment = Environment(Target(PLATFORMS["linux-x86_64"], Python(12)).environments[0])
-    assert reachable(edges_by_origin(lock), Selection(), environment) == {"a==2.0"}
+    assert reachable(graph_of(lock), Selection(), LINUX) == {"a==2.0"}

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from mirror_pipeline.errors import LockError
-from mirror_pipeline.lockfiles.formats import COMPANION_NAMES, LOCK_FILE_NAMES, READERS, read_lock
+from mirror_pipeline.lockfiles.formats import LOCK_FILE_NAMES, READERS, read_lock
+from mirror_pipeline.lockfiles.source_text import syntax_of
 from mirror_pipeline_tests.locks import FORMATS, package, poetry_lock, poetry_pyproject, project_files
 
 UV = 'version = 1\nrequires-python = ">=3.12"\n\n[[package]]\nname = "a"\nversion = "1.0"\n'
@@ -35,10 +36,28 @@ def test_another_format_is_refused_by_name(text: str) -> None:
     assert "poetry" in error.hint
 
 
-@pytest.mark.parametrize("text", [PIPFILE, "a==1.0 --hash=sha256:00\n"])
+@pytest.mark.parametrize("text", ["locked = \n", "[package\n", "lock ?\n"])
 def test_a_file_that_is_no_toml_is_refused(text: str) -> None:
     with pytest.raises(LockError, match="not valid TOML"):
         read_lock(project_files(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "syntax"),
+    [
+        (PIPFILE, "any.txt", "json"),
+        ("# made by uv\nversion = 1\n", "any.txt", "toml"),
+        ("[[package]]\n", "any.txt", "toml"),
+        ("a==1.0 --hash=sha256:00\n", "requirements.lock", "requirements"),
+        ("-e .\n", "requirements.lock", "requirements"),
+        ("a[x] ; python_version < '3'\n", "any.lock", "requirements"),
+        ("# nothing\n", "any.txt", "requirements"),
+        ("# nothing\n", "uv.lock", "toml"),
+        ("?", "any.toml", "toml"),
+    ],
+)
+def test_a_syntax_is_told_by_the_first_line_that_says_something(text: str, path: str, syntax: str) -> None:
+    assert syntax_of(text, path) == syntax
 
 
 def test_without_a_folder_the_lock_is_named_alone() -> None:
@@ -49,6 +68,5 @@ def test_without_a_folder_the_lock_is_named_alone() -> None:
 
 def test_names_to_look_for() -> None:
     assert "poetry.lock" in LOCK_FILE_NAMES
-    assert "pyproject.toml" in COMPANION_NAMES
     assert len({reader.name for reader in READERS}) == len(READERS)
     assert len(set(LOCK_FILE_NAMES)) == len(LOCK_FILE_NAMES)

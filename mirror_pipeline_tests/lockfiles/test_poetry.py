@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from mirror_pipeline.domain.artifact import is_safe_file_name, is_sha256
 from mirror_pipeline.domain.conditions import pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, Source, everything
-from mirror_pipeline.domain.reach import edges_by_origin, pins_for_target
+from mirror_pipeline.domain.reach import graph_of, pins_for_target
 from mirror_pipeline.domain.target import PLATFORMS, Python, Target
 from mirror_pipeline.errors import LockError, MirrorError
 from mirror_pipeline.lockfiles.formats import read_lock
@@ -39,7 +39,7 @@ def wanted(
     """What a target installs, as one line."""
     target = Target(PLATFORMS[platform], Python.parse(python))
     chosen = everything(lock) if selection is None else selection
-    return " ".join(sorted(pin.label for pin in pins_for_target(lock, edges_by_origin(lock), chosen, target)))
+    return " ".join(sorted(pin.label for pin in pins_for_target(graph_of(lock), chosen, target)))
 
 
 def extras(*names: str) -> Selection:
