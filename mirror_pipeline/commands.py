@@ -20,7 +20,7 @@ from mirror_pipeline.domain.verification import Report
 from mirror_pipeline.errors import DocumentError, MirrorError, UpstreamError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
-from mirror_pipeline.phases.requirements import read_projects
+from mirror_pipeline.phases.requirements import read_projects, with_file_names
 from mirror_pipeline.phases.verification import last_report, verify
 from mirror_pipeline.phases.wheel_plan import document_of, plan_for
 from mirror_pipeline.settings import Settings
@@ -45,10 +45,12 @@ class Invocation:
 
 
 def plan_command(call: Invocation, *, offline: bool) -> Answer:
-    """The coverage matrix; asks upstream for sizes unless told not to. Changes nothing."""
+    """The coverage matrix; asks upstream for sizes and file names unless told not to. Changes nothing."""
     mirror = call.mirror
     read = read_projects(mirror, current_snapshot(mirror).projects)
-    plan, _, warnings = plan_for(mirror, read)
+    if not offline:
+        read, _ = with_file_names(mirror, read)
+    plan, _, warnings = plan_for(mirror, read, offline=offline)
     problems: tuple[str, ...] = ()
     if not offline:
         plan, problems = _with_sizes(mirror, plan)
@@ -57,7 +59,8 @@ def plan_command(call: Invocation, *, offline: bool) -> Answer:
     status, code = results.outcome(plan.gaps, ())
     if not call.json:
         results.print_plan(plan)
-    return {"status": status, **results.plan_object(plan)}, code
+    unknown = results.unknown_objects(read.unknown if read.named else ())
+    return {"status": status, **results.plan_object(plan), "unknown_hashes": unknown}, code
 
 
 def _with_sizes(mirror: Mirror, plan: Plan) -> tuple[Plan, tuple[str, ...]]:

@@ -21,7 +21,7 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
     return dg.Definitions(
         assets=[
             lock.build(mirror, versions[graph.LOCK]),
-            requirements.build(mirror, versions[graph.REQUIREMENTS], condition),
+            requirements.build(mirror, versions[graph.REQUIREMENTS], condition, retries),
             wheel_plan.build(mirror, versions[graph.WHEEL_PLAN], condition),
             wheels.build(mirror, versions[graph.WHEELS], condition, retries),
             index.build(mirror, versions[graph.INDEX], condition),

@@ -79,7 +79,7 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
 def _try_out(mirror: Mirror) -> tuple[str, ...]:
     """Read the locks and plan, writing nothing: raises what is wrong with them; returns warnings."""
     read = read_projects(mirror, current_snapshot(mirror).projects)
-    _, _, warnings = plan_for(mirror, read)
+    _, _, warnings = plan_for(mirror, read, offline=True)
     return (*read.warnings, *warnings)
 
 

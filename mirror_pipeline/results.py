@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mirror_pipeline.adapters.documents import as_plain
+from mirror_pipeline.domain.naming import UnknownHashes
 from mirror_pipeline.domain.plan import Gap, Plan
-from mirror_pipeline.domain.report import megabytes
+from mirror_pipeline.domain.report import FLOOR_HEADER, GAP_HEADER, floor_rows, gap_rows, megabytes
 from mirror_pipeline.domain.verification import Finding, Report
 from mirror_pipeline.errors import MirrorError
 
@@ -46,6 +47,11 @@ def finding_objects(findings: Iterable[Finding]) -> list[Mapping[str, Any]]:
     return [as_plain(finding) for finding in findings]
 
 
+def unknown_objects(unknown: Iterable[UnknownHashes]) -> list[Mapping[str, Any]]:
+    """Hashes that no upstream knows a file for, for machines."""
+    return [as_plain(item) for item in unknown]
+
+
 def plan_object(plan: Plan) -> Mapping[str, Any]:
     """The coverage matrix for machines."""
     return {
@@ -64,9 +70,11 @@ def plan_object(plan: Plan) -> Mapping[str, Any]:
                     for artifact in part.artifacts
                 ],
                 "gaps": [as_plain(gap) for gap in part.gaps],
+                "floors": [as_plain(above) for above in part.floors],
             }
             for name, part in plan.platforms.items()
         },
+        "unnamed": list(plan.unnamed),
     }
 
 
@@ -86,10 +94,14 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def print_plan(plan: Plan) -> None:
-    """Coverage, artifacts, gaps and what lies outside, for people."""
+    """Coverage, artifacts, gaps, floors and what lies outside, for people."""
     print_table("Coverage", ("platform", "Python", "pins", "gaps"), _coverage_rows(plan))
     print_table("Artifacts", ("platform", "files", "size", "gaps"), _artifact_rows(plan))
     print_gaps(plan.gaps)
+    if plan.floors:
+        print_table("Not for machines at the floor", FLOOR_HEADER, floor_rows(plan.floors))
+    if plan.unnamed:
+        print_table("Known by hash only, until upstream is asked", ("pin",), ((pin,) for pin in plan.unnamed))
     if plan.outside:
         rows = [(item.project, item.source, item.why) for item in plan.outside]
         print_table("Outside the mirror", ("project", "source", "why"), rows)
@@ -113,8 +125,7 @@ def _artifact_rows(plan: Plan) -> Iterable[Sequence[object]]:
 def print_gaps(gaps: Sequence[tuple[str, Gap]]) -> None:
     """Gaps with their reasons, where there are any."""
     if gaps:
-        rows = [(name, gap.project, gap.version, ", ".join(gap.pythons), gap.reason) for name, gap in gaps]
-        print_table("Gaps", ("platform", "project", "version", "Pythons", "reason"), rows)
+        print_table("Gaps", GAP_HEADER, gap_rows(gaps))
 
 
 def print_report(report: Report) -> None:

@@ -1,9 +1,10 @@
 """Lock files and pyproject files made from Python values: what poetry would write, cut to what matters.
 
 ``poetry_lock([package("demo", "1.0", files={"demo-1.0-py3-none-any.whl": digest})])`` is the text of a
-poetry.lock; ``version=`` chooses its format (1.1, 2.0 or 2.1) and each package is written as that format has
-it. The texts are accepted by poetry itself (``test_poetry_oracle``), given the ``content_hash`` of the
-pyproject.toml that lies beside them. ``project_files`` makes of both what the readers take.
+poetry.lock; ``version=`` chooses its format (0.x, 1.0, 1.1, 2.0 or 2.1) and each package is written as that
+format has it. Those that poetry of today reads are accepted by it (``test_poetry_oracle``), given the
+``content_hash`` of the pyproject.toml that lies beside them. ``project_files`` makes of both what the readers
+take.
 
 ``pin`` and ``lock_of`` make the parsed values without any text, for tests of what comes after reading.
 """
@@ -26,6 +27,9 @@ from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Pin, Root, Sourc
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 
 FORMATS = ("1.1", "2.0", "2.1")
+"""The formats that poetry of today reads."""
+OLD_FORMATS = ("0.x", "1.0")
+"""Those from before: they bear no number, and their packages a condition of their own."""
 
 Table = Mapping[str, Any]
 
@@ -53,6 +57,7 @@ class LockedPackage:
     markers: str | Mapping[str, str] = ""
     optional: bool = False
     source: Mapping[str, str] | None = None
+    python: str = "*"
 
 
 def package(
@@ -66,18 +71,20 @@ def package(
     markers: str | Mapping[str, str] = "",
     optional: bool = False,
     source: Mapping[str, str] | None = None,
+    python: str = "*",
 ) -> LockedPackage:
     """A locked package.
 
     ``files`` maps file names to SHA-256 (left out: one pure wheel of that name and version);
     ``dependencies`` are written as poetry writes them (a constraint, a table, or a list of either);
-    ``extras`` maps an extra to requirements; ``groups`` and ``markers`` exist in format 2.1 only.
+    ``extras`` maps an extra to requirements; ``groups`` exist in format 2.1 only, ``markers`` there and, as
+    one text, in formats 0.x and 1.0; ``python`` are the Pythons that the package allows.
     """
     if files is None:
         wheel = wheel_name(name, version)
         files = {wheel: digest_of(wheel)}
     return LockedPackage(
-        name, version, files, dependencies or {}, extras or {}, groups, markers, optional, source
+        name, version, files, dependencies or {}, extras or {}, groups, markers, optional, source, python
     )
 
 
@@ -93,12 +100,12 @@ def poetry_lock(
     document: dict[str, Any] = {"package": [_written(item, version) for item in packages]}
     if extras:
         document["extras"] = {extra: list(names) for extra, names in extras.items()}
-    metadata: dict[str, Any] = {
-        "lock-version": version,
-        "python-versions": requires_python,
-        "content-hash": content_hash,
-    }
-    if version == "1.1":
+    metadata: dict[str, Any] = {"python-versions": requires_python, "content-hash": content_hash}
+    if version not in OLD_FORMATS:
+        metadata["lock-version"] = version
+    if version == "0.x":
+        metadata["hashes"] = {item.name: sorted(item.files.values()) for item in packages}
+    elif version in ("1.0", "1.1"):
         shared: dict[str, list[Table]] = {}
         for item in packages:
             shared.setdefault(item.name, []).extend(_files(item))
@@ -113,9 +120,11 @@ def _written(item: LockedPackage, version: str) -> Table:
         "version": item.version,
         "description": "",
         "optional": item.optional,
-        "python-versions": "*",
+        "python-versions": item.python,
     }
-    if version == "1.1":
+    if version in OLD_FORMATS and isinstance(item.markers, str) and item.markers:
+        table["marker"] = item.markers
+    if version in (*OLD_FORMATS, "1.1"):
         table["category"] = "main" if "main" in item.groups else "dev"
     else:
         table["files"] = _files(item)

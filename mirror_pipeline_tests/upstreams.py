@@ -122,7 +122,7 @@ class FakeUpstream:
         self._holds: dict[str, Hold] = {}
         self._without_ranges: set[str] = set()
         self._compressed: set[str] = set()
-        self._secret: tuple[str, str] | None = None
+        self._secrets: dict[str, tuple[str, str]] = {}
         self._requests: list[Request] = []
         self._server = _Server(self, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="upstream")
@@ -246,10 +246,10 @@ class FakeUpstream:
         with self.guard:
             self._compressed.add(path)
 
-    def require(self, user: str, password: str) -> None:
-        """Answer 401 to whoever does not name these by Basic authentication."""
+    def require(self, user: str, password: str, *, under: str = "/") -> None:
+        """Answer 401 to whoever does not name these by Basic authentication, for paths that begin so."""
         with self.guard:
-            self._secret = (user, password)
+            self._secrets[under] = (user, password)
 
     def hold(self, path: str, *, after: int | None = None) -> Hold:
         """Keep clients waiting: for the first byte, or for what follows the head and ``after`` bytes."""
@@ -297,12 +297,12 @@ class FakeUpstream:
         with self.guard:
             return self._holds.get(path)
 
-    def is_allowed(self, authorization: str | None) -> bool:
+    def is_allowed(self, path: str, authorization: str | None) -> bool:
         """Whether the credentials are right, or none are needed."""
-        if self._secret is None:
-            return True
-        wanted = base64.b64encode(":".join(self._secret).encode()).decode()
-        return authorization == f"Basic {wanted}"
+        with self.guard:
+            wanted = [secret for under, secret in self._secrets.items() if path.startswith(under)]
+        encoded = {base64.b64encode(":".join(secret).encode()).decode() for secret in wanted}
+        return not wanted or authorization in {f"Basic {secret}" for secret in encoded}
 
     def content(self, path: str, accept: str) -> tuple[bytes, str] | None:
         """Body and type of a path, None where nothing is there."""
@@ -458,8 +458,8 @@ class _Handler(BaseHTTPRequestHandler):
         hold = upstream.held(path)
         if hold and hold.after is None:
             hold.wait()
-        if not upstream.is_allowed(self.headers.get("Authorization")):
-            self._send_head(path, 401, {"WWW-Authenticate": 'Basic realm="tests"', "Content-Length": "0"})
+        if not upstream.is_allowed(path, self.headers.get("Authorization")):
+            self._send_bare(path, 401, {"WWW-Authenticate": 'Basic realm="tests"'})
             return
         fault = upstream.next_fault(path)
         if fault.status is not None:

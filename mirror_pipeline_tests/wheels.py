@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -119,6 +120,8 @@ def metadata_text(name: str, version: str, requires_python: str | None, requires
     if requires_python:
         lines.append(f"Requires-Python: {requires_python}")
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    extras = dict.fromkeys(extra for text in requires for extra in re.findall(r"extra == '([\w-]+)'", text))
+    lines += [f"Provides-Extra: {extra}" for extra in extras]
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -37,6 +37,8 @@ class PipConfig:
     """Seconds without a byte after which a connection counts as broken."""
     netrc: str | None = None
     """Where the environment says that it is; else where it usually is."""
+    keyring_provider: str = "auto"
+    """How the keyring is asked: auto, disabled, import or subprocess."""
 
 
 def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
@@ -53,7 +55,7 @@ def read_pip_config(environ: Mapping[str, str] | None = None) -> PipConfig:
 def _parse(listing: str, env: Mapping[str, str]) -> PipConfig:
     values = _merged(dict(_pair(line) for line in listing.splitlines() if "=" in line))
     return PipConfig(
-        index_url=values.get("index-url") or _default_index(),
+        index_url=values.get("index-url") or default_index(),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
         proxy=values.get("proxy") or None,
         ca_bundle=values.get("cert") or _ca_from(env),
@@ -61,6 +63,7 @@ def _parse(listing: str, env: Mapping[str, str]) -> PipConfig:
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
         timeout=_seconds(values.get("timeout") or values.get("default-timeout") or "15"),
         netrc=env.get("NETRC") or None,
+        keyring_provider=values.get("keyring-provider") or "auto",
     )
 
 
@@ -97,7 +100,8 @@ def _ca_from(env: Mapping[str, str]) -> str | None:
     return ssl.get_default_verify_paths().cafile or certifi.where()
 
 
-def _default_index() -> str:
-    from pip._internal.models.index import PyPI  # imported late: only needed with nothing configured
+def default_index() -> str:
+    """The index that pip asks where none is configured: the public one, by the name that locks give it."""
+    from pip._internal.models.index import PyPI  # imported late: it takes a while
 
     return PyPI.simple_url

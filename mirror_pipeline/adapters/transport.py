@@ -1,6 +1,7 @@
 """HTTP as libcurl does it: proxies, CA bundles, netrc and client certificates as pip has them.
 
-Handles are kept with their open connections; name lookups and TLS sessions are shared among them.
+Handles are kept with their open connections; name lookups and TLS sessions are shared among them. A refusal
+for want of credentials (401) is answered with those that ``credentials`` has for that host, and no other's.
 Chosen by measurement: docs/decisions/0003-http-client.md.
 """
 
@@ -8,23 +9,27 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import pycurl
 
+from mirror_pipeline.adapters.credentials import Credentials, Keyring
 from mirror_pipeline.adapters.pip_config import PipConfig
+from mirror_pipeline.adapters.transfer import Answer, OnRedirect, Sink, Transfer
+from mirror_pipeline.adapters.urls import Login, origin, redacted, split_login
 
 _CONNECT_TIMEOUT = 15
 _NAMES_KEPT = 600
 """Seconds that an address is remembered."""
 _STALLED_BYTES_PER_SECOND = 1
 _MAX_REDIRECTS = 10
+_MOST_LOGINS = 5
+"""Credentials that are tried for one request before a refusal is final."""
 _BUFFER = 256 * 1024
 _TRANSIENT = frozenset(
     {
@@ -56,31 +61,19 @@ class TransportError(Exception):
         self.transient, self.unreachable = transient, unreachable
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response's head. ``url`` is where it came from after redirects; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    url: str
-
-
 class CancelledError(Exception):
     """The transfer was given up because the work as a whole was."""
-
-
-def redacted(url: str) -> str:
-    """A URL without credentials, fit for messages and logs."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class Transport:
     """GET requests from many threads."""
 
-    def __init__(self, config: PipConfig, cancelled: threading.Event) -> None:
+    def __init__(
+        self, config: PipConfig, cancelled: threading.Event, credentials: Credentials | None = None
+    ) -> None:
         self._config = config
         self._cancelled = cancelled
+        self.credentials = credentials or Credentials(keyring=Keyring(config.keyring_provider))
         self._idle: queue.SimpleQueue[pycurl.Curl] = queue.SimpleQueue()
         self._shared = pycurl.CurlShare()
         for data in (pycurl.LOCK_DATA_DNS, pycurl.LOCK_DATA_SSL_SESSION):
@@ -91,19 +84,40 @@ class Transport:
     def get(
         self,
         url: str,
-        sink: Callable[[Answer, bytes], None],
+        sink: Sink,
         headers: Mapping[str, str],
         *,
         decode: bool = False,
+        on_redirect: OnRedirect | None = None,
     ) -> Answer:
-        """Fetch a URL, handing the body to ``sink`` piece by piece, each with the head it belongs to.
+        """Fetch a URL, handing the body to ``sink``, but not that of a 401.
 
         ``decode`` lets the server compress the body; never for files whose bytes are what counts.
         """
-        transfer = _Transfer(sink, self._cancelled)
+        login = self.credentials.first(url)
+        tried = [login]
+        for _ in range(_MOST_LOGINS):
+            transfer = Transfer(sink, self._cancelled, url, on_redirect)
+            answer = self._perform(url, login, headers, transfer, decode=decode)
+            if answer.status != 401:
+                break
+            if origin(answer.url) != origin(url):  # sent on to a host that has credentials of its own
+                url, tried = answer.url, []
+            login = self.credentials.next(url, tried)
+            if login is None:
+                break
+            tried.append(login)
+        return answer
+
+    def _perform(
+        self, url: str, login: Login | None, headers: Mapping[str, str], transfer: Transfer, *, decode: bool
+    ) -> Answer:
+        """One request, with the redirects that it leads to."""
         self._introduce(url)
         with self._handle() as curl:
             self._prepare(curl, url, headers, decode=decode)
+            for option, value in _login_options(login):
+                curl.setopt(option, value)
             curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
             curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
             curl.setopt(pycurl.XFERINFOFUNCTION, transfer.on_progress)
@@ -125,6 +139,7 @@ class Transport:
                 curl = self._new_handle()
                 self._prepare(curl, url, {}, decode=False)
                 curl.setopt(pycurl.CONNECT_ONLY, 1)
+                curl.setopt(pycurl.NOPROGRESS, 1)  # with nobody to take it, libcurl prints it
                 with suppress(pycurl.error):
                     curl.perform()
                 curl.close()
@@ -149,9 +164,9 @@ class Transport:
 
     def _prepare(self, curl: pycurl.Curl, url: str, headers: Mapping[str, str], *, decode: bool) -> None:
         curl.reset()  # options only: connections and what is shared stay
-        plain, credentials = _split_credentials(url)
+        plain, _ = split_login(url)
         options: dict[int, object] = {
-            pycurl.URL: plain,
+            pycurl.URL: plain.encode(),
             pycurl.HTTPHEADER: [f"{name}: {value}" for name, value in headers.items()],
             pycurl.NOSIGNAL: 1,  # signals and threads do not mix
             pycurl.NOPROGRESS: 0,
@@ -170,8 +185,6 @@ class Transport:
         options |= self._way(plain)
         if decode:
             options[pycurl.ACCEPT_ENCODING] = ""
-        if credentials:
-            options[pycurl.USERPWD] = credentials
         if self._config.netrc:
             options[pycurl.NETRC_FILE] = self._config.netrc
         for option, value in options.items():
@@ -192,7 +205,7 @@ class Transport:
             options |= {pycurl.SSL_VERIFYPEER: 0, pycurl.SSL_VERIFYHOST: 0}
         return options
 
-    def _explained(self, error: pycurl.error, url: str, transfer: _Transfer) -> BaseException:
+    def _explained(self, error: pycurl.error, url: str, transfer: Transfer) -> BaseException:
         if transfer.raised is not None:
             return transfer.raised
         if self._cancelled.is_set():
@@ -204,37 +217,6 @@ class Transport:
             transient=code in _TRANSIENT,
             unreachable=code in _UNREACHABLE,
         )
-
-
-class _Transfer:
-    """Callbacks of one request. pycurl reports what they raise as a write error: it is kept in ``raised``."""
-
-    def __init__(self, sink: Callable[[Answer, bytes], None], cancelled: threading.Event) -> None:
-        self._sink, self._cancelled = sink, cancelled
-        self._status, self._headers = 0, dict[str, str]()
-        self.raised: BaseException | None = None
-
-    def answer(self, url: str) -> Answer:
-        return Answer(self._status, self._headers, url)
-
-    def on_header(self, line: bytes) -> None:
-        text = line.decode("iso-8859-1").strip()
-        if text.startswith("HTTP/"):  # a new head: after a redirect, or from a proxy before the server
-            self._status, self._headers = int(text.split()[1]), {}
-        elif ":" in text:
-            name, _, value = text.partition(":")
-            self._headers[name.strip().lower()] = value.strip()
-
-    def on_body(self, chunk: bytes) -> int:
-        try:
-            self._sink(self.answer(""), chunk)
-        except BaseException as error:
-            self.raised = error
-            return -1
-        return len(chunk)
-
-    def on_progress(self, *_sizes: int) -> int:
-        return 1 if self._cancelled.is_set() else 0
 
 
 def _proxy_from_environment(url: str) -> str:
@@ -249,10 +231,8 @@ def _proxy_from_environment(url: str) -> str:
     return proxies.get(parts.scheme) or proxies.get("all") or ""
 
 
-def _split_credentials(url: str) -> tuple[str, str]:
-    """The URL without its user part, and ``user:password`` where it had one."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url, ""
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=host)), unquote(user)
+def _login_options(login: Login | None) -> list[tuple[int, bytes]]:
+    if login is None:
+        return []
+    name = [(pycurl.USERNAME, login.user.encode())]
+    return name if login.password is None else [*name, (pycurl.PASSWORD, login.password.encode())]

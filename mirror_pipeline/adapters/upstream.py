@@ -1,178 +1,191 @@
-"""Upstream indexes: project pages (PEP 503, 691), asked for once per run, only the wanted files kept.
+"""Which source a pin is taken from: one, and always the same.
 
-An artifact is taken from the index that its lock names, or from the configured ones in their order. An
-index at a ``file:`` URL is read from disk, as pip reads it.
+That is the index its lock names; where the lock names none, the first of the configured ones that lists a
+file of the pin as it is locked. No other index hears of the pin, so that nobody can slip a file in under a
+name that is known elsewhere (dependency confusion). See docs/decisions/0008-sources.md.
 """
 
 from __future__ import annotations
 
-import random
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
-from urllib.request import url2pathname
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
-from mirror_pipeline.adapters.transport import Answer, Transport, TransportError, redacted
+from packaging.utils import NormalizedName
+
+from mirror_pipeline.adapters.file_hosts import FileHosts, RefusedError
+from mirror_pipeline.adapters.index_pages import Pages, release_of
+from mirror_pipeline.adapters.retrying import Retrier
+from mirror_pipeline.adapters.urls import index_key, is_http, redacted
 from mirror_pipeline.domain.artifact import Artifact
-from mirror_pipeline.domain.retry import delay, is_transient, parse_retry_after
-from mirror_pipeline.domain.simple_page import ACCEPT, PageError, read_page
-from mirror_pipeline.domain.wheelset import UpstreamFile
+from mirror_pipeline.domain.wheelset import Failure, UpstreamFile
 from mirror_pipeline.errors import UpstreamError
 
-T = TypeVar("T")
-_HTML_NAMES = ("index.html",)
-Wait = Callable[[float], object]
+__all__ = ["Asked", "Listing", "Located", "Retrier", "Sources", "Upstream", "mismatch"]
+
+_REFUSED = frozenset({401, 403})
 
 
-class StatusError(Exception):
-    """An answer that is not a success. ``retry_after`` in seconds where the server asked for it."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A project to be listed: by the index that its lock names (None: the configured ones) and ``also``."""
 
-    def __init__(self, answer: Answer, url: str) -> None:
-        super().__init__(f"{redacted(url)}: HTTP {answer.status}")
-        self.status = answer.status
-        self.retry_after = parse_retry_after(answer.headers.get("retry-after"), datetime.now(timezone.utc))
-
-
-class Retrier:
-    """Tries a request again while that may help, and remembers hosts that cannot be reached at all."""
-
-    def __init__(self, wait: Wait = time.sleep) -> None:
-        self._wait = wait
-        self._unreachable: dict[str, str] = {}
-
-    def run(self, url: str, request: Callable[[], T]) -> T:
-        """The request's result; a final failure is an ``UpstreamError``."""
-        host = urlsplit(url).netloc
-        attempt = 0
-        while True:
-            if host in self._unreachable:
-                raise self._unreachable_error(url, self._unreachable[host], attempt)
-            attempt += 1
-            try:
-                return request()
-            except (TransportError, StatusError) as error:
-                pause = _pause(error, attempt)
-                if pause is None:
-                    raise self._given_up(error, url, host, attempt) from None
-                self._wait(pause)
-
-    def _given_up(
-        self, error: TransportError | StatusError, url: str, host: str, attempts: int
-    ) -> UpstreamError:
-        if isinstance(error, TransportError) and error.unreachable:
-            self._unreachable[host] = error.reason
-            return self._unreachable_error(url, error.reason, attempts)
-        tried = f" (tried {attempts} times)" if attempts > 1 else ""
-        status = error.status if isinstance(error, StatusError) else None
-        return UpstreamError(f"{error}{tried}", url=redacted(url), status=status, attempts=attempts)
-
-    @staticmethod
-    def _unreachable_error(url: str, reason: str, attempts: int) -> UpstreamError:
-        host = urlsplit(redacted(url)).netloc
-        return UpstreamError(
-            f"no connection to {host}: {reason}",
-            hint="check the network, the proxy and MIRROR_INDEX_URL",
-            url=redacted(url),
-            attempts=attempts,
-            unreachable=True,
-        )
+    project: NormalizedName
+    index: str | None = None
+    also: tuple[str, ...] = ()
 
 
-def _pause(error: TransportError | StatusError, attempt: int) -> float | None:
-    transient = error.transient if isinstance(error, TransportError) else is_transient(error.status)
-    after = error.retry_after if isinstance(error, StatusError) else None
-    return delay(attempt, after, random.random()) if transient else None  # noqa: S311 - spreads retries
+Listing = tuple[tuple[str | None, tuple[UpstreamFile, ...]], ...]
+"""By priority: an index as the lock names it (None for a configured one), and the files listed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where files are to be had, by name, and why some are not."""
+
+    files: Mapping[str, UpstreamFile] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the indexes say of one pin. ``index`` is its source, ``files`` what that lists as it is locked.
+
+    ``others`` are the digests that were seen under a wanted name and are not the lock's. ``error``: nobody
+    could be asked, so nothing is known.
+    """
+
+    index: str = ""
+    files: Mapping[str, UpstreamFile] = field(default_factory=dict)
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    error: UpstreamError | None = None
+
+
+class Sources:
+    """The indexes that may be asked: the configured ones in their order, or the one a lock names.
+
+    ``default`` is the public index as locks name it. Where it is not configured itself it stands for the
+    configured ones: that is how this machine reaches the public index.
+    """
+
+    def __init__(self, configured: Iterable[str], default: str) -> None:
+        self._configured = {index_key(url): url for url in reversed(tuple(configured))}
+        self.configured = tuple(reversed(self._configured.values()))
+        self._default = index_key(default)
+
+    def of(self, index: str | None) -> tuple[str, ...]:
+        """What to ask for a pin, the first first. A lock cannot name a place on this machine's disk."""
+        if index is None:
+            return self.configured
+        key = index_key(index)
+        if key in self._configured:
+            return (self._configured[key],)
+        if key == self._default:
+            return self.configured
+        if not is_http(index):
+            raise RefusedError(
+                f"{redacted(index)}: a lock names this index, and only http and https URLs are asked",
+                hint="name it in MIRROR_EXTRA_INDEX_URLS if it is meant",
+                url=redacted(index),
+            )
+        return (index,)
+
+    def is_foreign(self, index: str | None) -> bool:
+        """Whether an index is known from a lock only."""
+        return index is not None and index_key(index) not in {*self._configured, self._default}
 
 
 class Upstream:
-    """The configured indexes, for the length of one process."""
+    """The indexes, for the length of one process."""
 
-    def __init__(self, transport: Transport, indexes: Sequence[str], retrier: Retrier) -> None:
-        self._transport, self._retrier = transport, retrier
-        self._indexes = tuple(indexes)
-        self._pages: dict[tuple[str, str, frozenset[str]], Mapping[str, UpstreamFile]] = {}
+    def __init__(self, pages: Pages, sources: Sources, hosts: FileHosts) -> None:
+        self._pages, self._sources, self._hosts = pages, sources, hosts
+        self._chosen: dict[tuple[str, str, tuple[str, ...]], str] = {}
         self._guard = threading.Lock()
 
-    def locate(self, artifacts: Sequence[Artifact]) -> Mapping[str, UpstreamFile]:
-        """Where the artifacts of one project are to be had; what no index lists has no entry."""
-        found = {a.file: UpstreamFile(a.file, a.url, a.sha256) for a in artifacts if a.url}
-        for index in self._in_order(artifacts):
-            missing = [a for a in artifacts if a.file not in found and a.index in (None, index)]
-            if missing:
-                page = self._page(index, missing[0].project, missing)
-                found.update({a.file: page[a.file] for a in missing if a.file in page})
-        return found
+    def locate(self, artifacts: Sequence[Artifact]) -> Located:
+        """Where the artifacts of one project are to be had; each is in ``files`` or in ``failures``."""
+        releases = frozenset(release_of(artifact.file) for artifact in artifacts)
+        results: list[UpstreamFile | Failure] = []
+        for _, group in groupby(sorted(artifacts, key=_pin), key=_pin):
+            pin = list(group)
+            found = _Found() if pin[0].direct else self._find(pin, releases)
+            results += [self._place(artifact, found) for artifact in pin]
+        return Located(
+            {result.file: result for result in results if isinstance(result, UpstreamFile)},
+            tuple(result for result in results if isinstance(result, Failure)),
+        )
 
-    def _in_order(self, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
-        """The indexes that locks name for these artifacts, then the configured ones."""
-        named = [artifact.index for artifact in artifacts if artifact.index]
-        return tuple(dict.fromkeys([*named, *self._indexes]))
+    def listing(self, asked: Asked) -> Listing:
+        """Every file of a project, index by index; one that cannot be asked is an ``UpstreamError``."""
+        found: dict[object, tuple[str | None, tuple[UpstreamFile, ...]]] = {}
+        for named in (asked.index, *asked.also):
+            for url in self._sources.of(named):
+                if index_key(url) not in found:
+                    found[index_key(url)] = named, self._pages.listing(url, asked.project)
+        return tuple(found.values())
 
-    def _page(self, index: str, project: str, wanted: Sequence[Artifact]) -> Mapping[str, UpstreamFile]:
-        """A project's page, reduced to the releases that the wanted files belong to.
-
-        Other platforms will ask for other files of the same releases: those are kept too.
-        """
-        releases = frozenset(_release(artifact.file) for artifact in wanted)
-        key = (index, project, releases)
-        with self._guard:
-            known = self._pages.get(key)
-        if known is None:
-            known = {file.file: file for file in self._read(index, project, releases)}
-            with self._guard:
-                self._pages[key] = known
-        return known
-
-    def _read(self, index: str, project: str, releases: frozenset[str]) -> tuple[UpstreamFile, ...]:
-        url = f"{index.rstrip('/')}/{quote(project)}/"
-        content, media, base = self._load_file(url) if url.startswith("file:") else self._load(url)
+    def _find(self, artifacts: Sequence[Artifact], releases: frozenset[str]) -> _Found:
+        """The source of one pin. An index in trouble ends the search: the next one is not its deputy."""
+        others: dict[str, list[str]] = defaultdict(list)
         try:
-            files = read_page(content, media, base, lambda name, _digest: _release(name) in releases)
-        except PageError as error:
-            raise UpstreamError(f"{redacted(url)}: {error}", url=redacted(url), project=project) from None
-        on_disk = url.startswith("file:")  # what comes from the network names no files of this machine
-        return tuple(_with_credentials(f, index) for f in files if on_disk or not f.url.startswith("file:"))
+            for index in self._order(artifacts[0]):
+                page = self._pages.files(index, artifacts[0].project, releases)
+                listed = [(a, page[a.file]) for a in artifacts if a.file in page]
+                fitting = {file.file: file for a, file in listed if file.sha256 in (None, a.sha256)}
+                for file in (file for _, file in listed if file.file not in fitting):
+                    others[file.file].append(str(file.sha256))
+                if fitting:
+                    self._choose(artifacts[0], index)
+                    return _Found(index, fitting, others)
+        except UpstreamError as error:
+            return _Found(error=error)
+        return _Found(others=others)
 
-    def _load(self, url: str) -> tuple[bytes, str, str]:
-        def request() -> tuple[bytes, str, str]:
-            body = bytearray()
-            answer = self._transport.get(
-                url, lambda _head, chunk: body.extend(chunk), {"Accept": ACCEPT}, decode=True
-            )
-            if answer.status == 404:
-                return b"", "text/html", url
-            if answer.status != 200:
-                raise StatusError(answer, url)
-            return bytes(body), answer.headers.get("content-type", ""), answer.url
+    def _order(self, pin: Artifact) -> tuple[str, ...]:
+        """Which indexes to ask for a pin; once one has served a file of it, that one alone."""
+        order = self._sources.of(pin.index)
+        with self._guard:
+            chosen = self._chosen.get((pin.project, pin.version, order))
+        return (chosen,) if chosen else order
 
-        return self._retrier.run(url, request)
+    def _choose(self, pin: Artifact, index: str) -> None:
+        with self._guard:
+            self._chosen.setdefault((pin.project, pin.version, self._sources.of(pin.index)), index)
 
-    @staticmethod
-    def _load_file(url: str) -> tuple[bytes, str, str]:
-        folder = Path(url2pathname(urlsplit(url).path))
-        page = folder / _HTML_NAMES[0]
-        return (page.read_bytes() if page.is_file() else b""), "text/html", f"{url}{_HTML_NAMES[0]}"
-
-
-def _release(file: str) -> str:
-    """The version as a file name spells it: the part between the first two dashes of a wheel's name."""
-    parts = file.split("-")
-    if file.endswith(".whl") and len(parts) > 4:
-        return parts[1]
-    return file.rpartition("-")[2].removesuffix(".tar.gz").removesuffix(".zip")
-
-
-def _with_credentials(file: UpstreamFile, index: str) -> UpstreamFile:
-    """Files on the index's own host are asked for with the index's credentials, as pip does."""
-    user, _, host = urlsplit(index).netloc.rpartition("@")
-    target = urlsplit(file.url)
-    if not user or target.netloc != host:
+    def _place(self, artifact: Artifact, found: _Found) -> UpstreamFile | Failure:
+        """One file: from the page of its source, else from where the lock says that it lies."""
+        file, index = found.files.get(artifact.file), found.index
+        if file is None and artifact.url:
+            file, index = UpstreamFile(artifact.file, artifact.url, artifact.sha256, artifact.size), ""
+        if file is None:
+            return self._missing(artifact, found)
+        try:
+            self._hosts.check_link(file.url, index)
+        except RefusedError as error:
+            return Failure(artifact.file, artifact.project, str(error), permanent=True)
         return file
-    url = urlunsplit(target._replace(netloc=f"{user}@{host}"))
-    return UpstreamFile(
-        file.file, url, file.sha256, file.size, file.requires_python, file.yanked, file.upload_time
-    )
+
+    def _missing(self, artifact: Artifact, found: _Found) -> Failure:
+        error = found.error
+        if error is not None:
+            permanent = error.permanent or error.facts.get("status") in _REFUSED
+            return Failure(artifact.file, artifact.project, str(error), permanent)
+        if digests := found.others.get(artifact.file):
+            what = "upstream lists other bytes under this name"
+            return mismatch(artifact, ", ".join(dict.fromkeys(digests)), what)
+        foreign = artifact.index if self._sources.is_foreign(artifact.index) else None
+        reason = f"{redacted(foreign) if foreign else 'upstream'} does not list this file"
+        return Failure(artifact.file, artifact.project, reason, permanent=True)
+
+
+def _pin(artifact: Artifact) -> tuple[str, str, bool]:
+    return artifact.version, artifact.index or "", artifact.direct
+
+
+def mismatch(artifact: Artifact, actual: str, what: str) -> Failure:
+    """A file that is there, but is another one; no use in trying again."""
+    reason = f"{what}: expected sha256 {artifact.sha256}, found {actual}"
+    return Failure(artifact.file, artifact.project, reason, True, artifact.sha256, actual)

@@ -45,16 +45,26 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
     settings = mirror.settings
     pythons = settings.pythons or supported_pythons(mirror.today())
     return {
-        LOCK: _version(1, settings.projects),
-        REQUIREMENTS: _version(
-            1, (settings.selection, settings.groups, settings.extras, settings.exporter, settings.root)
-        ),
-        WHEEL_PLAN: _version(1, (settings.platforms, tuple(map(str, pythons)), settings.policy)),
-        WHEELS: _version(1, ()),
-        INDEX: _version(1, settings.platforms),
+        LOCK: _version(2, (settings.projects, settings.requirements_dev, settings.allow_unhashed)),
+        REQUIREMENTS: _version(2, _asked_of_the_lock(mirror)),
+        WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy)),
+        WHEELS: _version(2, ()),
+        INDEX: _version(2, settings.platforms),
         S3_SYNC: _version(1, mirror.site.link),
         VERIFICATION_REPORT: _version(1, ()),
     }
+
+
+def _asked_of_the_lock(mirror: Mirror) -> object:
+    settings = mirror.settings
+    return (
+        settings.selection,
+        settings.groups,
+        settings.extras,
+        settings.exporter,
+        settings.allow_unhashed,
+        settings.root,
+    )
 
 
 def _version(number: int, depends_on: object) -> str:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.domain.naming import UnknownHashes
 from mirror_pipeline.domain.report import table
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import Requirements, make_requirements
@@ -13,7 +14,12 @@ from mirror_pipeline.phases.requirements import Requirements, make_requirements
 _PREVIEW_LINES = 60
 
 
-def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
+def build(
+    mirror: Mirror,
+    version: str,
+    automation: dg.AutomationCondition[Any],
+    retries: dg.RetryPolicy | None,
+) -> dg.AssetsDefinition:
     """The asset's definition."""
 
     @dg.asset(
@@ -23,9 +29,11 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         code_version=version,
         kinds={"python"},
         automation_condition=automation,
+        retry_policy=retries,
         required_resource_keys={graph.RESOURCE},
         description="What the locks pin: `requirements-prod.txt`, `requirements-all.txt` (names, versions, "
-        "markers, hashes) and `pylock.toml` (PEP 751).",
+        "markers, hashes) and `pylock.toml` (PEP 751). Upstream is asked for the names of files that are "
+        "locked by hash only.",
     )
     def requirements(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
@@ -41,6 +49,8 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                     _labels(made.previous) if made.previous else None, _labels(made.requirements)
                 ),
                 "preview": dg.MetadataValue.md(_preview(made.requirements)),
+                "unknown_hashes": sum(len(item.hashes) for item in made.unknown),
+                "unknown": markdown_list([_unknown(item) for item in made.unknown], "none"),
                 "warnings": markdown_list(made.warnings, "none"),
             },
         )
@@ -61,6 +71,10 @@ def _locks(requirements: Requirements) -> str:
         for lock, selection in zip(requirements.locks, requirements.selections, strict=True)
     ]
     return table(("project", "format", "Python", "pins", "groups", "extras"), rows)
+
+
+def _unknown(item: UnknownHashes) -> str:
+    return f"{item.project}=={item.version}: {len(item.hashes)} hashes that no upstream lists"
 
 
 def _labels(requirements: Requirements) -> list[str]:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
-from mirror_pipeline.domain.report import coverage_table, gap_table
+from mirror_pipeline.domain.report import coverage_table, floor_table, gap_table
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import plan_platform
 
@@ -38,6 +38,8 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "projects": len({artifact.project for artifact in plan.artifacts}),
                 "gaps": len(plan.gaps),
                 "gap list": dg.MetadataValue.md(gap_table((plan.platform, gap) for gap in plan.gaps)),
+                "above the floor": len(plan.floors),
+                "floors": dg.MetadataValue.md(floor_table((plan.platform, above) for above in plan.floors)),
                 "coverage": dg.MetadataValue.md(coverage_table(planned.whole)),
                 "changed": difference(
                     [artifact.file for artifact in before.artifacts] if before else None,

@@ -27,14 +27,12 @@ from mirror_pipeline.domain.poetry_core import (
     union,
     where_extra,
 )
-from mirror_pipeline.domain.reach import Graph, Step, graph_of
+from mirror_pipeline.domain.reach import ASKS, Graph, Step, graph_of
 
 K = TypeVar("K")
 Conditions = Mapping[str, Marker | None]
 """Pin key → marker; None applies everywhere. A pin that never applies has no entry."""
 
-# ``"name" in extras`` and its kin, as packaging writes them out.
-_TERM = re.compile(r"""(["'])(?P<name>[^"']*)\1 (?P<op>in|not in) (?P<kind>extras|dependency_groups)\b""")
 _ON, _OFF = "on", "off"
 
 
@@ -50,6 +48,15 @@ def pin_conditions(lock: Lock, selection: Selection) -> Conditions:
     return {key: to_packaging(marker) for key, marker in found.items() if not marker.is_empty()}
 
 
+def can_be_joined(marker: Marker) -> bool:
+    """Whether the algebra that joins markers understands this one, too: packaging reads a little more."""
+    try:
+        parse_marker(ASKS.sub(f'extra == "{_ON}"', str(marker)))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def to_packaging(marker: BaseMarker) -> Marker | None:
     """The marker as ``packaging`` writes it; None for one that holds everywhere."""
     return None if marker.is_any() else Marker(str(marker))
@@ -60,14 +67,14 @@ class _Terms:
 
     def __init__(self, graph: Graph) -> None:
         self._texts = tuple("" if marker is None else str(marker) for marker in graph.markers)
-        self._about_selection = graph.about_selection
+        self._asks = graph.asks
         self._answers: dict[tuple[int, str], BaseMarker] = {}
 
     def resolved(self, place: int, active: _Active) -> BaseMarker:
         """The marker at a place, every term about the selection replaced by when that is in force."""
         text = self._texts[place]
-        if self._about_selection[place]:
-            text = _TERM.sub(active.written, text)
+        if self._asks[place]:
+            text = ASKS.sub(active.written, text)
         if (place, text) not in self._answers:
             parsed = parse_marker(text) if text else AnyMarker()
             self._answers[place, text] = where_extra(parsed, _ON)

@@ -1,4 +1,4 @@
-"""The manifest: every published key with digest, size, content type and cache control.
+"""The manifest: every published key with digest, size, content type, cache control, and who wants it.
 
 It names the *requirements* version it was made from, never the raw lock's hash, and no date: the same
 requirements give the same manifest, byte for byte.
@@ -9,25 +9,37 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mirror_pipeline.domain.lock import Lock
 from mirror_pipeline.domain.serving import cache_control, content_type
 from mirror_pipeline.domain.wheelset import Held
 from mirror_pipeline.errors import DocumentError
 
 MANIFEST = "manifest.json"
-_VERSION = 1
+_VERSION = 2
+_KNOWN_VERSIONS = (1, 2)
+"""Version 1 did not say which project wants a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One published file."""
+    """One published file. ``wanted_by`` names the projects whose locks want a package; pages have none."""
 
     sha256: str
     size: int
     content_type: str
     cache_control: str
+    wanted_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project that is mirrored, as its lock has it."""
+
+    format: str
+    requires_python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,14 @@ class Manifest:
     requirements: str
     platforms: tuple[str, ...]
     files: Mapping[str, Entry]
+    projects: Mapping[str, Project] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The published form: sorted JSON."""
         document = {
-            "files": {key: asdict(entry) for key, entry in sorted(self.files.items())},
+            "files": {key: _written(entry) for key, entry in self.files.items()},
             "platforms": sorted(self.platforms),
+            "projects": {name: asdict(project) for name, project in self.projects.items()},
             "requirements": self.requirements,
             "version": _VERSION,
         }
@@ -54,33 +68,49 @@ class Manifest:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
 
+def _written(entry: Entry) -> Mapping[str, Any]:
+    """What nobody wants in particular says nothing of it."""
+    return {key: value for key, value in asdict(entry).items() if value != () or key != "wanted_by"}
+
+
+def _entry_read(entry: Mapping[str, Any]) -> Entry:
+    return Entry(**{**entry, "wanted_by": tuple(entry.get("wanted_by", ()))})
+
+
 def parse_manifest(content: bytes, name: str = MANIFEST) -> Manifest:
     """Read a published manifest back."""
     try:
         document: Mapping[str, Any] = json.loads(content)
-        if document["version"] != _VERSION:
+        if document["version"] not in _KNOWN_VERSIONS:
             raise DocumentError(f"{name}: version {document['version']} is not known here", document=name)
-        files = {key: Entry(**entry) for key, entry in document["files"].items()}
-        return Manifest(document["requirements"], tuple(document["platforms"]), files)
+        files = {key: _entry_read(entry) for key, entry in document["files"].items()}
+        projects = {key: Project(**project) for key, project in document.get("projects", {}).items()}
+        return Manifest(document["requirements"], tuple(document["platforms"]), files, projects)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DocumentError(f"{name}: not a manifest: {error!r}", document=name) from None
 
 
 def make_manifest(
-    requirements: str, platforms: Iterable[str], pages: Mapping[str, bytes], held: Iterable[Held]
+    requirements: str,
+    platforms: Iterable[str],
+    pages: Mapping[str, bytes],
+    held: Iterable[Held],
+    locks: Iterable[Lock] = (),
 ) -> Manifest:
     """The manifest of a site: its pages and documents by content, its packages by their known digests."""
     files = {key: _entry(key, hashlib.sha256(data).hexdigest(), len(data)) for key, data in pages.items()}
     for item in held:
-        key = f"packages/{item.artifact.file}"
-        files[key] = _entry(key, item.artifact.sha256, item.size)
+        key, wanted_by = f"packages/{item.artifact.file}", item.artifact.wanted_by
+        files[key] = _entry(key, item.artifact.sha256, item.size, wanted_by)
         if item.metadata:
-            files[f"{key}.metadata"] = _entry(f"{key}.metadata", item.metadata.sha256, item.metadata.size)
-    return Manifest(requirements, tuple(sorted(platforms)), files)
+            beside = f"{key}.metadata"
+            files[beside] = _entry(beside, item.metadata.sha256, item.metadata.size, wanted_by)
+    projects = {lock.project: Project(lock.format, lock.requires_python) for lock in locks}
+    return Manifest(requirements, tuple(sorted(platforms)), files, projects)
 
 
-def _entry(key: str, sha256: str, size: int) -> Entry:
-    return Entry(sha256, size, content_type(key), cache_control(key))
+def _entry(key: str, sha256: str, size: int, wanted_by: Iterable[str] = ()) -> Entry:
+    return Entry(sha256, size, content_type(key), cache_control(key), tuple(sorted(wanted_by)))
 
 
 @dataclass(frozen=True, slots=True)

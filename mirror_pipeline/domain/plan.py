@@ -9,26 +9,45 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from packaging.utils import NormalizedName
 
 from mirror_pipeline.domain.artifact import Artifact, is_any_platform, wheel_tags
-from mirror_pipeline.domain.coverage import Policy, chosen_files, gap_reason
+from mirror_pipeline.domain.conflicts import refuse_conflicts, without_login
+from mirror_pipeline.domain.coverage import Choice, Policy, choose, floor_text, gap_reason
 from mirror_pipeline.domain.lock import Lock, LockedFile, Pin, Selection
+from mirror_pipeline.domain.naming import needs_names
 from mirror_pipeline.domain.reach import graph_of, pins_for_target
 from mirror_pipeline.domain.target import NOARCH, Python, Target, targets_of
-from mirror_pipeline.errors import ConflictError
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """A pin for which the lock has no artifact that some Pythons of a platform could install."""
+    """A pin for which the lock has no artifact that some Pythons of a platform could install.
+
+    ``wanted_by`` names the projects whose locks want it.
+    """
 
     project: NormalizedName
     version: str
     pythons: tuple[str, ...]
     reason: str
+    wanted_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AboveFloor:
+    """A pin that newer machines can install and machines at the floor cannot: a fact, no gap.
+
+    ``needs`` is the least that its wheels ask for (``glibc 2.34``), ``floor`` what there is (``glibc 2.28``).
+    """
+
+    project: NormalizedName
+    version: str
+    pythons: tuple[str, ...]
+    needs: str
+    floor: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,11 +61,12 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class PlatformPlan:
-    """What one partition is to hold. For ``noarch`` there are no gaps: targets have those."""
+    """What one partition is to hold. For ``noarch`` there are no gaps and no floors: targets have those."""
 
     platform: str
     artifacts: tuple[Artifact, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    floors: tuple[AboveFloor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +80,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole coverage matrix. ``targets`` maps ``platform/python`` to the registry pins that apply."""
+    """The whole coverage matrix. ``targets`` maps ``platform/python`` to the registry pins that apply.
+
+    ``unnamed`` are pins known by hash only, as long as no upstream was asked for their files. ``built`` maps
+    targets to the pins that are served there as source only, so that an installer has to build them.
+    """
 
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outside: tuple[Outside, ...] = ()
     platforms: Mapping[str, PlatformPlan] = field(default_factory=dict)
+    unnamed: tuple[str, ...] = ()
+    built: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def gaps(self) -> tuple[tuple[str, Gap], ...]:
@@ -72,9 +98,18 @@ class Plan:
         return tuple((name, gap) for name, plan in self.platforms.items() for gap in plan.gaps)
 
     @property
+    def floors(self) -> tuple[tuple[str, AboveFloor], ...]:
+        """Every pin that machines at the floor cannot install, with its platform."""
+        return tuple((name, above) for name, plan in self.platforms.items() for above in plan.floors)
+
+    @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """Every artifact once, in the order of file names."""
-        return tuple(sorted({a.file: a for p in self.platforms.values() for a in p.artifacts}.values()))
+        """Every artifact once, in the order of file names, with all the projects that want it."""
+        found: dict[str, Artifact] = {}
+        for artifact in (artifact for part in self.platforms.values() for artifact in part.artifacts):
+            known = found.get(artifact.file)
+            found[artifact.file] = artifact if known is None else known.united(artifact)
+        return tuple(sorted(found.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +119,44 @@ class _Cell:
     project: str
     pin: Pin
     target: Target
-    files: tuple[LockedFile, ...]
+    choice: Choice
     reason: str = ""
 
 
-def make_plan(projects: Sequence[Wanted], platforms: Sequence[str], policy: Policy = Policy()) -> Plan:  # noqa: B008
-    """Select the artifacts for every target of every project; the same input gives the same plan."""
+def make_plan(
+    projects: Sequence[Wanted],
+    platforms: Sequence[str],
+    policy: Policy = Policy(),  # noqa: B008
+    *,
+    offline: bool = False,
+) -> Plan:
+    """Select the artifacts for every target of every project; the same input gives the same plan.
+
+    ``offline``: no upstream was asked for the names of files that locks know by hash only.
+    """
     applying = [(item, target, pins) for item in projects for target, pins in _applying(item, platforms)]
     cells = [
         _cell(item.lock.project, pin, target, policy)
         for item, target, pins in applying
         for pin in pins
-        if pin.source.mirrored
+        if pin.source.mirrored and not (offline and _is_unnamed(pin))
     ]
-    by_platform = _artifacts(cells)
-    _refuse_conflicts(by_platform)
-    plans = {name: PlatformPlan(name, by_platform.get(name, ()), _gaps(cells, name)) for name in platforms}
-    return Plan(_labels(applying), _outside(applying), plans)
+    wanted, here = _artifacts(cells), _by_platform(cells)
+    refuse_conflicts(artifact for artifacts in wanted.values() for artifact in artifacts)
+    return Plan(
+        _labels(applying),
+        _outside(applying),
+        {
+            name: PlatformPlan(name, wanted.get(name, ()), _gaps(here[name]), _floors(here[name], policy))
+            for name in platforms
+        },
+        tuple(sorted({pin.label for _, _, pins in applying for pin in pins if offline and _is_unnamed(pin)})),
+        _built(cells),
+    )
+
+
+def _is_unnamed(pin: Pin) -> bool:
+    return not pin.files and needs_names(pin)
 
 
 def _applying(item: Wanted, platforms: Sequence[str]) -> Iterator[tuple[Target, tuple[Pin, ...]]]:
@@ -110,8 +166,8 @@ def _applying(item: Wanted, platforms: Sequence[str]) -> Iterator[tuple[Target, 
 
 
 def _cell(project: str, pin: Pin, target: Target, policy: Policy) -> _Cell:
-    files = chosen_files(pin.files, target, policy)
-    return _Cell(project, pin, target, files, "" if files else gap_reason(pin.files, target))
+    choice = choose(pin.files, target, policy)
+    return _Cell(project, pin, target, choice, "" if choice.files else gap_reason(pin, target))
 
 
 def _labels(applying: Iterable[tuple[Wanted, Target, tuple[Pin, ...]]]) -> Mapping[str, tuple[str, ...]]:
@@ -123,24 +179,24 @@ def _labels(applying: Iterable[tuple[Wanted, Target, tuple[Pin, ...]]]) -> Mappi
 
 def _outside(applying: Iterable[tuple[Wanted, Target, tuple[Pin, ...]]]) -> tuple[Outside, ...]:
     why = "a {} source: no index can serve it; installers take it from where the lock says"
-    return tuple(
-        sorted(
-            {
-                Outside(pin.name, pin.source.url or pin.source.kind, why.format(pin.source.kind))
-                for _, _, pins in applying
-                for pin in pins
-                if not pin.source.mirrored
-            }
-        )
-    )
+    sources = {(pin.name, pin.source) for _, _, pins in applying for pin in pins if not pin.source.mirrored}
+    found = {
+        Outside(name, without_login(source.url or source.kind), why.format(source.kind))
+        for name, source in sources
+    }
+    return tuple(sorted(found))
 
 
 def _artifacts(cells: Iterable[_Cell]) -> Mapping[str, tuple[Artifact, ...]]:
     wanted: dict[str, dict[tuple[str, str], Artifact]] = defaultdict(dict)
     for cell in cells:
-        for file in cell.files:
-            place = wanted[_partition(file.name, cell.target)]
-            place[file.name, file.sha256] = _united(place.get((file.name, file.sha256)), cell, file)
+        for file in cell.choice.files:
+            place, key = wanted[_partition(file.name, cell.target)], (file.name, file.sha256)
+            known = place.get(key)
+            if known is None:
+                place[key] = _artifact(cell, file)
+            elif cell.project not in known.wanted_by:
+                place[key] = known.united(_artifact(cell, file))
     return {platform: tuple(sorted(found.values())) for platform, found in wanted.items()}
 
 
@@ -149,11 +205,7 @@ def _partition(file: str, target: Target) -> str:
     return NOARCH if tags is None or is_any_platform(tags) else target.platform.name
 
 
-def _united(known: Artifact | None, cell: _Cell, file: LockedFile) -> Artifact:
-    if known is not None:
-        if cell.project in known.wanted_by:
-            return known
-        return replace(known, wanted_by=tuple(sorted((*known.wanted_by, cell.project))))
+def _artifact(cell: _Cell, file: LockedFile) -> Artifact:
     pin = cell.pin
     return Artifact(
         file=file.name,
@@ -164,33 +216,54 @@ def _united(known: Artifact | None, cell: _Cell, file: LockedFile) -> Artifact:
         url=file.url or (pin.source.url if pin.source.kind == "url" else None),
         index=pin.source.url if pin.source.kind == "registry" else None,
         wanted_by=(cell.project,),
+        direct=pin.source.kind == "url",
     )
 
 
-def _refuse_conflicts(by_platform: Mapping[str, Iterable[Artifact]]) -> None:
-    """The same file name with different bytes cannot be served from one index."""
-    known: dict[str, Artifact] = {}
-    for artifact in (artifact for artifacts in by_platform.values() for artifact in artifacts):
-        other = known.setdefault(artifact.file, artifact)
-        if other.sha256 != artifact.sha256:
-            one, two = (f"{a.index or a.url or 'the upstream'} ({a.sha256})" for a in (other, artifact))
-            raise ConflictError(
-                f"{artifact.file}: two different files of that name are locked, from {one} and from {two}",
-                file=artifact.file,
-                digests=sorted((other.sha256, artifact.sha256)),
-                wanted_by=sorted({*other.wanted_by, *artifact.wanted_by}),
-            )
-
-
-def _gaps(cells: Iterable[_Cell], platform: str) -> tuple[Gap, ...]:
-    """Gaps of one platform, the Pythons with the same reason taken together."""
-    found: dict[tuple[NormalizedName, str, str], set[Python]] = defaultdict(set)
+def _by_platform(cells: Iterable[_Cell]) -> Mapping[str, Sequence[_Cell]]:
+    found: dict[str, list[_Cell]] = defaultdict(list)
     for cell in cells:
-        if not cell.files and cell.target.platform.name == platform:
-            found[cell.pin.name, str(cell.pin.version), cell.reason].add(cell.target.python)
+        found[cell.target.platform.name].append(cell)
+    return found
+
+
+def _gaps(cells: Iterable[_Cell]) -> tuple[Gap, ...]:
+    """Gaps of one platform, the Pythons with the same reason taken together."""
+    found: dict[tuple[NormalizedName, str, str], list[_Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.reason:
+            found[cell.pin.name, str(cell.pin.version), cell.reason].append(cell)
     return tuple(
         sorted(
-            Gap(name, version, tuple(map(str, sorted(pythons))), reason)
-            for (name, version, reason), pythons in found.items()
+            Gap(name, version, _pythons(alike), reason, tuple(sorted({cell.project for cell in alike})))
+            for (name, version, reason), alike in found.items()
         )
     )
+
+
+def _floors(cells: Iterable[_Cell], policy: Policy) -> tuple[AboveFloor, ...]:
+    """What machines at one platform's floor cannot install, the Pythons with the same need taken together."""
+    found: dict[tuple[NormalizedName, str, str, str], list[_Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.choice.needs:
+            floor = floor_text(cell.target, policy.floors)
+            found[cell.pin.name, str(cell.pin.version), cell.choice.needs, floor].append(cell)
+    return tuple(
+        sorted(
+            AboveFloor(name, version, _pythons(alike), needs, floor)
+            for (name, version, needs, floor), alike in found.items()
+        )
+    )
+
+
+def _pythons(cells: Iterable[_Cell]) -> tuple[str, ...]:
+    return tuple(map(str, sorted({cell.target.python for cell in cells})))
+
+
+def _built(cells: Iterable[_Cell]) -> Mapping[str, tuple[str, ...]]:
+    """Per target, the pins of which it gets source only."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        if cell.choice.sdists and not cell.choice.wheels:
+            found[str(cell.target)].add(cell.pin.label)
+    return {target: tuple(sorted(labels)) for target, labels in sorted(found.items())}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 
-import packaging.markers  # the installed one, before poetry-core offers its own
-import poetry.core
+import packaging.markers  # the installed ones, before poetry-core offers its own
 import tomli
+
+# isort: split
+import poetry.core
 
 if poetry.core.__vendor_site__ in sys.path:
     sys.path.remove(poetry.core.__vendor_site__)

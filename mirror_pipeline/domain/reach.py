@@ -6,14 +6,19 @@ Markers are evaluated for the target's environment, never for the running interp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 
 from mirror_pipeline.domain.lock import Edge, Lock, Node, Pin, Root, Selection
 from mirror_pipeline.domain.scenarios import scenarios
 from mirror_pipeline.domain.target import Target
+
+ASKS = re.compile(r"""(["'])(?P<name>[^"']*)\1 (?P<op>in|not in) (?P<kind>extras|dependency_groups)\b""")
+"""What a marker asks of the selection (``"name" in extras`` and its kin), as packaging writes it out."""
 
 _ALWAYS = 0
 """The place of the marker that holds everywhere."""
@@ -35,8 +40,8 @@ class Graph:
     lock: Lock
     nodes: tuple[Node, ...]
     markers: tuple[Marker | None, ...]
-    about_selection: tuple[bool, ...]
-    """Whether the marker at a place asks what is selected."""
+    asks: tuple[Selection, ...]
+    """The groups and extras that the marker at a place asks about; nothing for most."""
     starts: Mapping[Root, tuple[Step, ...]]
     steps: tuple[tuple[Step, ...], ...]
 
@@ -44,8 +49,8 @@ class Graph:
         """The selections that are walked with one by one."""
         absence = any(
             f"not in {name}" in str(marker)
-            for marker, about in zip(self.markers, self.about_selection, strict=True)
-            if about
+            for marker, asked in zip(self.markers, self.asks, strict=True)
+            if asked
             for name in ("extras", "dependency_groups")
         )
         return scenarios(self.lock, selection, asks_for_absence=absence)
@@ -93,12 +98,11 @@ def graph_of(lock: Lock) -> Graph:
             starts.setdefault(edge.origin, []).append(step)
         else:
             steps.setdefault(places.node(edge.origin), []).append(step)
-    texts = [str(marker) for marker in places.kept]
     return Graph(
         lock=lock,
         nodes=tuple(places.nodes),
         markers=tuple(places.kept),
-        about_selection=tuple("in extras" in text or "in dependency_groups" in text for text in texts),
+        asks=tuple(_asked_by(str(marker)) for marker in places.kept),
         starts={root: tuple(found) for root, found in starts.items()},
         steps=tuple(tuple(steps.get(place, ())) for place in range(len(places.nodes))),
     )
@@ -106,7 +110,22 @@ def graph_of(lock: Lock) -> Graph:
 
 def _step(edge: Edge, places: _Places) -> Step:
     reaches = tuple(places.node(node) for node in edge.reaches)
-    return Step(reaches, places.marker(edge.marker), frozenset(edge.activates))
+    return Step(reaches, places.marker(edge.marker), frozenset(map(canonicalize_name, edge.activates)))
+
+
+def _asked_by(marker: str) -> Selection:
+    asked: dict[str, set[str]] = {"extras": set(), "dependency_groups": set()}
+    for term in ASKS.finditer(marker):
+        asked[term["kind"]].add(canonicalize_name(term["name"]))
+    return Selection(frozenset(asked["dependency_groups"]), frozenset(asked["extras"]))
+
+
+def normalized(selection: Selection) -> Selection:
+    """Names as PEP 503 and 685 compare them."""
+    return Selection(
+        frozenset(map(canonicalize_name, selection.groups)),
+        frozenset(map(canonicalize_name, selection.extras)),
+    )
 
 
 class Environment:
@@ -117,8 +136,9 @@ class Environment:
         self._answers: dict[int | tuple[int, Selection], bool] = {_ALWAYS: True}
 
     def holds(self, place: int, active: Selection) -> bool:
-        """Whether the marker at a place holds with these groups and extras in force."""
-        key = (place, active) if self._graph.about_selection[place] else place
+        """Whether the marker at a place holds with these groups and extras (normalized) in force."""
+        asked = self._graph.asks[place]
+        key = (place, active & asked) if asked else place
         answer = self._answers.get(key)
         if answer is None:
             marker = self._graph.markers[place]
@@ -144,7 +164,7 @@ def reachable(graph: Graph, selection: Selection, variables: Mapping[str, str]) 
 
 def _walked(graph: Graph, scenario: Selection, environment: Environment) -> set[int]:
     """Walk until no extra that the walk puts in force changes where it leads."""
-    active = scenario | graph.lock.always
+    active = normalized(scenario | graph.lock.always)
     while True:
         seen, activated = _walk_once(graph, scenario, active, environment)
         wider = active | Selection(extras=frozenset(activated))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mirror_pipeline.domain.plan import Gap, Plan
+from mirror_pipeline.domain.plan import AboveFloor, Gap, Plan
 from mirror_pipeline.domain.verification import Report
 
 _MOST_ROWS = 100
@@ -35,17 +35,44 @@ def coverage_table(plan: Plan) -> str:
     for target, pins in plan.targets.items():
         platform, _, python = target.partition("/")
         gaps = [gap for gap in plan.platforms[platform].gaps if python in gap.pythons]
-        state = f"{len(pins) - len(gaps)}/{len(pins)}"
+        known = [pin for pin in pins if pin not in plan.unnamed]
+        state = f"{len(known) - len(gaps)}/{len(pins)}"
         rows.append(
             (platform, python, state, ", ".join(f"{gap.project} {gap.version}" for gap in gaps) or "—")
         )
     return table(("platform", "Python", "covered", "gaps"), rows)
 
 
+GAP_HEADER = ("platform", "project", "version", "Pythons", "reason", "wanted by")
+FLOOR_HEADER = ("platform", "project", "version", "Pythons", "needs", "floor")
+
+
+def gap_rows(gaps: Iterable[tuple[str, Gap]]) -> list[tuple[str, ...]]:
+    """Every gap with its reason and the projects that want it, below ``GAP_HEADER``."""
+    return [
+        (name, gap.project, gap.version, ", ".join(gap.pythons), gap.reason, ", ".join(gap.wanted_by))
+        for name, gap in gaps
+    ]
+
+
+def floor_rows(floors: Iterable[tuple[str, AboveFloor]]) -> list[tuple[str, ...]]:
+    """What machines at the floor cannot install and what it asks for, below ``FLOOR_HEADER``."""
+    return [
+        (name, above.project, above.version, ", ".join(above.pythons), above.needs, above.floor)
+        for name, above in floors
+    ]
+
+
 def gap_table(gaps: Iterable[tuple[str, Gap]]) -> str:
     """Every gap with its reason."""
-    rows = [(name, gap.project, gap.version, ", ".join(gap.pythons), gap.reason) for name, gap in gaps]
-    return table(("platform", "project", "version", "Pythons", "reason"), rows) if rows else "No gaps."
+    rows = gap_rows(gaps)
+    return table(GAP_HEADER, rows) if rows else "No gaps."
+
+
+def floor_table(floors: Iterable[tuple[str, AboveFloor]]) -> str:
+    """What machines at the floor cannot install, though newer ones can."""
+    rows = floor_rows(floors)
+    return table(FLOOR_HEADER, rows) if rows else "Machines at the floor can install all that newer ones can."
 
 
 def size_table(sizes: Mapping[str, int], most: int = 15) -> str:
@@ -73,6 +100,8 @@ def as_markdown(report: Report, plan: Plan) -> str:
         coverage_table(plan),
         "## Gaps",
         gap_table(plan.gaps),
+        "## Floors",
+        floor_table(plan.floors),
         "\n".join(notes),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

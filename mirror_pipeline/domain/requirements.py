@@ -7,6 +7,7 @@ sorted and carries no date, so that the same lock gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from packaging.markers import Marker
@@ -16,6 +17,7 @@ from packaging.version import Version
 
 from mirror_pipeline.domain.artifact import Artifact, is_sdist, wheel_tags
 from mirror_pipeline.domain.conditions import Conditions
+from mirror_pipeline.domain.conflicts import without_login
 from mirror_pipeline.domain.lock import Lock, Pin
 
 CREATED_BY = "mirror_pipeline"
@@ -29,7 +31,10 @@ def requirement_lines(lock: Lock, conditions: Conditions, selection: str) -> str
     ]
     chosen = _chosen(lock, conditions)
     outside = [
-        f"# outside the mirror: {pin.name} ({pin.source.kind} {pin.source.url or ''})".rstrip(" )") + ")"
+        f"# outside the mirror: {pin.name} ({pin.source.kind} {without_login(pin.source.url or '')})".rstrip(
+            " )"
+        )
+        + ")"
         for pin in chosen
         if not pin.source.mirrored
     ]
@@ -44,7 +49,8 @@ def _chosen(lock: Lock, conditions: Conditions) -> Sequence[Pin]:
 
 def _requirement(pin: Pin, marker: Marker | None) -> str:
     line = f"{pin.label} ; {marker}" if marker else pin.label
-    hashes = sorted({f"--hash=sha256:{file.sha256}" for file in pin.files})
+    digests = {*(file.sha256 for file in pin.files), *pin.hashes}
+    hashes = [f"--hash=sha256:{digest}" for digest in sorted(digests)]
     return " \\\n    ".join([line, *hashes])
 
 
@@ -83,14 +89,10 @@ def _packages(
     pin: Pin, marker: Marker | None, artifacts: Mapping[str, Artifact], prefix: str
 ) -> Iterator[Package]:
     held = [artifacts[file.name] for file in pin.files if _is_held(file.name, file.sha256, artifacts)]
-    if held:
-        yield Package(
-            name=pin.name,
-            version=pin.version,
-            marker=marker,
-            wheels=[_wheel(artifact, prefix) for artifact in held if wheel_tags(artifact.file)] or None,
-            sdist=next((_sdist(artifact, prefix) for artifact in held if is_sdist(artifact.file)), None),
-        )
+    wheels = [_wheel(artifact, prefix) for artifact in held if wheel_tags(artifact.file)]
+    sdist = next((_sdist(artifact, prefix) for artifact in held if is_sdist(artifact.file)), None)
+    if wheels or sdist:  # of some pins there are only kinds of files that no installer takes any more
+        yield Package(name=pin.name, version=pin.version, marker=marker, wheels=wheels or None, sdist=sdist)
 
 
 def _is_held(file: str, sha256: str, artifacts: Mapping[str, Artifact]) -> bool:
@@ -116,10 +118,21 @@ def _sdist(artifact: Artifact, prefix: str) -> PackageSdist:
 
 
 def _distinct(packages: Iterable[Package]) -> list[Package]:
-    """Several projects may pin the same: one entry each, in the order of names and versions."""
+    """Several projects may pin the same: one entry each, with the files of all, by names and versions."""
     found: dict[str, Package] = {}
     for package in packages:
-        found.setdefault(repr((package.name, package.version, package.marker)), package)
+        key = repr((package.name, package.version, package.marker))
+        found[key] = _united(found[key], package) if key in found else package
     return sorted(
         found.values(), key=lambda package: (package.name, str(package.version), str(package.marker))
+    )
+
+
+def _united(one: Package, other: Package) -> Package:
+    wheels = {wheel.name: wheel for wheel in (*(other.wheels or ()), *(one.wheels or ()))}
+    sdists = sorted((sdist for sdist in (one.sdist, other.sdist) if sdist), key=lambda sdist: str(sdist.name))
+    return replace(
+        one,
+        wheels=[wheels[name] for name in sorted(wheels, key=str)] or None,
+        sdist=sdists[0] if sdists else None,
     )

@@ -22,6 +22,10 @@ _NEWEST_GLIBC_MINOR = 60
 _NEWEST_MUSL_MINOR = 6
 _NEWEST_MACOS = 40
 
+# The names that manylinux had before PEP 600 put the release of the C library into them.
+LEGACY_MANYLINUX: Mapping[str, int] = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
+"""Name → the minor release of glibc 2 that it stands for (PEP 513, 571, 599)."""
+
 # Markers can ask for the patch release. Judged are the first and a last one beyond any that will exist.
 _FIRST_AND_LAST_PATCH = (0, 99)
 
@@ -36,6 +40,20 @@ _END_OF_LIFE: Mapping[int, tuple[int, int]] = {
     14: (2030, 10),
 }
 _FIRST_FREE_THREADED_MINOR = 13
+
+# Beginnings of what other interpreters are called, in configuration files and in tags (PEP 425).
+_OTHER_INTERPRETERS = {
+    "pypy": "PyPy",
+    "pp": "PyPy",
+    "graalpy": "GraalPy",
+    "jython": "Jython",
+    "jy": "Jython",
+    "ironpython": "IronPython",
+    "ip": "IronPython",
+    "micropython": "MicroPython",
+    "pyston": "Pyston",
+    "pyodide": "Pyodide",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,7 @@ def _linux_tags(libc: str, arch: str) -> Iterator[str]:
     if libc == "musl":
         yield from (f"musllinux_1_{minor}_{arch}" for minor in range(_NEWEST_MUSL_MINOR, -1, -1))
     else:
-        legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+        legacy = {minor: name for name, minor in LEGACY_MANYLINUX.items()}
         oldest = 5 if arch == "x86_64" else 17  # arm64 has no ABI older than manylinux2014
         for minor in range(_NEWEST_GLIBC_MINOR, oldest - 1, -1):
             yield f"manylinux_2_{minor}_{arch}"
@@ -105,7 +123,7 @@ class Python:
         stem, free_threaded = (text[:-1], True) if text.endswith("t") else (text, False)
         known = {f"3.{minor}": minor for minor in _END_OF_LIFE}
         if stem not in known:
-            raise ValueError(f"CPython {', '.join(known)}")
+            raise ValueError(_allowed(text))
         if free_threaded and known[stem] < _FIRST_FREE_THREADED_MINOR:
             raise ValueError(f"free-threaded CPython from 3.{_FIRST_FREE_THREADED_MINOR}t on")
         return cls(known[stem], free_threaded)
@@ -122,6 +140,15 @@ class Python:
         first, last = _FIRST_AND_LAST_PATCH
         patches = (f"3.{self.minor}.{patch}" for patch in range(first, last + 1))
         return any(specifier.contains(version, prereleases=True) for version in patches)
+
+
+def _allowed(text: str) -> str:
+    """What may be asked for; another interpreter is named, so that nobody thinks it was overlooked."""
+    free_threaded = [f"3.{minor}t" for minor in _END_OF_LIFE if minor >= _FIRST_FREE_THREADED_MINOR]
+    allowed = ", ".join([*(f"3.{minor}" for minor in _END_OF_LIFE), *free_threaded])
+    starts = (name for start, name in _OTHER_INTERPRETERS.items() if text.lower().startswith(start))
+    other = next(starts, None)
+    return f"CPython only ({other} is not mirrored): {allowed}" if other else f"CPython {allowed}"
 
 
 def supported_pythons(today: date) -> tuple[Python, ...]:

@@ -1,15 +1,17 @@
-"""From settings and locks to what is planned: named groups and extras, and the Pythons of each project."""
+"""From settings and locks to what is planned: named groups and extras, and the targets of each project."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Literal
 
 from mirror_pipeline.domain.lock import Lock, Selection, everything
 from mirror_pipeline.domain.plan import Wanted
-from mirror_pipeline.domain.target import Python, known_pythons, supported_pythons
-from mirror_pipeline.errors import SettingsError
+from mirror_pipeline.domain.reach import is_supported
+from mirror_pipeline.domain.target import Python, known_pythons, supported_pythons, targets_of
+from mirror_pipeline.errors import LockError, SettingsError
 
 
 def selection_of(
@@ -79,9 +81,38 @@ def _default_pythons(lock: Lock, today: date) -> tuple[Python, ...]:
     )
 
 
+def environments_warnings(lock: Lock, platforms: Iterable[str], pythons: Sequence[Python]) -> tuple[str, ...]:
+    """A warning per platform that a lock was not made for, in whole or for some Pythons.
+
+    A target that is left out stays in the plan, with no pin of this project. None left is a ``LockError``.
+    """
+    targets = targets_of(platforms, pythons)
+    left_out: dict[str, list[Python]] = defaultdict(list)
+    for target in targets:
+        if not is_supported(lock, target):
+            left_out[target.platform.name].append(target.python)
+    made_for = " or ".join(map(str, lock.environments))
+    if left_out and sum(map(len, left_out.values())) == len(targets):
+        raise LockError(
+            f"{lock.project} was locked for {made_for}: that is none of {', '.join(map(str, targets))}",
+            hint="set MIRROR_PLATFORMS and MIRROR_PYTHONS to what it was locked for, or lock for more",
+            project=lock.project,
+            environments=[str(marker) for marker in lock.environments],
+            targets=[str(target) for target in targets],
+        )
+    return tuple(
+        f"{platform}{_only(found, pythons)} is left out: {lock.project} was locked for {made_for}"
+        for platform, found in left_out.items()
+    )
+
+
+def _only(found: Sequence[Python], pythons: Sequence[Python]) -> str:
+    return "" if len(found) == len(pythons) else f" with Python {', '.join(map(str, found))}"
+
+
 def wanted_of(
-    lock: Lock, selection: Selection, asked: Sequence[Python], today: date
+    lock: Lock, selection: Selection, asked: Sequence[Python], today: date, platforms: Sequence[str] = ()
 ) -> tuple[Wanted, tuple[str, ...]]:
     """One project's part of the plan, and warnings."""
     pythons, warnings = pythons_of(lock, asked, today)
-    return Wanted(lock, selection, pythons), warnings
+    return Wanted(lock, selection, pythons), (*warnings, *environments_warnings(lock, platforms, pythons))

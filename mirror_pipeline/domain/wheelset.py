@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mirror_pipeline.domain.artifact import Artifact
 
@@ -77,9 +77,11 @@ class WheelSet:
 
 
 def by_project(sets: Iterable[WheelSet]) -> Mapping[str, tuple[Held, ...]]:
-    """All sets together, by project, each file once, in the order of file names."""
+    """All sets together, by project, each file once with all that want it, in the order of file names."""
     found: dict[str, dict[str, Held]] = {}
-    for wheel_set in sets:
-        for item in wheel_set.held:
-            found.setdefault(item.artifact.project, {})[item.artifact.file] = item
+    for item in (item for wheel_set in sets for item in wheel_set.held):
+        files = found.setdefault(item.artifact.project, {})
+        known = files.get(item.artifact.file)
+        wanted = item.artifact if known is None else item.artifact.united(known.artifact)
+        files[item.artifact.file] = replace(item, artifact=wanted)
     return {project: tuple(files[name] for name in sorted(files)) for project, files in sorted(found.items())}

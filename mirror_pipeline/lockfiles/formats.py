@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from mirror_pipeline.domain.lock import Lock
 from mirror_pipeline.errors import LockError
-from mirror_pipeline.lockfiles import poetry
+from mirror_pipeline.lockfiles import pdm, pipfile, poetry, pylock, requirements, uv
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
+from mirror_pipeline.lockfiles.requirements_lines import included
 from mirror_pipeline.lockfiles.source_text import Syntax, parse, syntax_of
 
 
@@ -28,6 +32,17 @@ class Reader:
 
 READERS: tuple[Reader, ...] = (
     Reader(poetry.FORMAT, poetry.FILE_NAMES, "toml", poetry.recognizes, poetry.read),
+    Reader(uv.FORMAT, uv.FILE_NAMES, "toml", uv.recognizes, uv.read),
+    Reader(pdm.FORMAT, pdm.FILE_NAMES, "toml", pdm.recognizes, pdm.read),
+    Reader(pylock.FORMAT, pylock.FILE_NAMES, "toml", pylock.recognizes, pylock.read),
+    Reader(pipfile.FORMAT, pipfile.FILE_NAMES, "json", pipfile.recognizes, pipfile.read),
+    Reader(
+        requirements.FORMAT,
+        requirements.FILE_NAMES,
+        "requirements",
+        requirements.recognizes,
+        requirements.read,
+    ),
 )
 
 LOCK_FILE_NAMES: tuple[str, ...] = tuple(name for reader in READERS for name in reader.file_names)
@@ -58,7 +73,13 @@ def _read(
             lock=project.lock_path,
             hint="the groups of this lock are selected with MIRROR_GROUPS",
         )
-    return reader.read(document, project)
+    lock = reader.read(document, project)
+    return replace(lock, project=_label(lock.project or project.name))
+
+
+def _label(name: str) -> str:
+    """A project's name as file names and reports have it: whoever wrote it down, it names no other folder."""
+    return re.sub(r"[^a-z0-9]+", "-", canonicalize_name(name)).strip("-") or "project"
 
 
 def files_beside(name: str, content: bytes) -> tuple[str, ...]:
@@ -68,7 +89,7 @@ def files_beside(name: str, content: bytes) -> tuple[str, ...]:
     """
     text = content.decode("utf-8-sig", errors="replace")
     if syntax_of(text, name) == "requirements":
-        return ()
+        return included(text, name)
     return ("pyproject.toml",)
 
 

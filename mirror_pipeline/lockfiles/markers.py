@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
+from mirror_pipeline.domain.conditions import can_be_joined
 from mirror_pipeline.domain.poetry_core import parse_marker as parse_poetry_marker
 from mirror_pipeline.domain.poetry_core import where_extra
 from mirror_pipeline.lockfiles.table import Table
@@ -29,7 +30,7 @@ def parse_marker(text: str, table: Table, key: str) -> Marker | None:
     """
     try:
         return _parsed(text.strip())
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+    except (ValueError, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
         raise table.marker_error(key, text) from None
 
 
@@ -44,7 +45,9 @@ def _parsed(text: str) -> Marker | None:
     if not text:
         return None
     marker = Marker(text)
-    marker.evaluate({"extra": ""}, context="lock_file")  # that there is an answer is what counts
+    marker.evaluate(context="lock_file")  # that there is an answer is what counts
+    if not can_be_joined(marker):
+        raise InvalidMarker(text)
     return marker
 
 

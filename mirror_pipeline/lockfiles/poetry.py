@@ -1,4 +1,4 @@
-"""poetry.lock, formats 1.1, 2.0 and 2.1.
+"""poetry.lock, from the formats of poetry 0.x and 1.0 to 2.1.
 
 Format 2.1 records for each package its groups and markers, so that every edge starts at a root.
 Older formats record the dependency graph only; what the project itself wants is read from
@@ -13,10 +13,9 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from mirror_pipeline.domain.artifact import wheel_tags
-from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Source, SourceKind
+from mirror_pipeline.domain.lock import Edge, Lock, Node, Pin, Root, Source, SourceKind
 from mirror_pipeline.domain.poetry_core import (
     ParseConstraintError,
     format_python_constraint,
@@ -24,7 +23,7 @@ from mirror_pipeline.domain.poetry_core import (
 )
 from mirror_pipeline.lockfiles import poetry_project
 from mirror_pipeline.lockfiles.edges import edges_to
-from mirror_pipeline.lockfiles.entries import locked_file
+from mirror_pipeline.lockfiles.file_names import told
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,
     matching,
@@ -32,13 +31,21 @@ from mirror_pipeline.lockfiles.poetry_dependency import (
     wanted,
     wanted_by_extra,
 )
+from mirror_pipeline.lockfiles.poetry_files import files_of
+from mirror_pipeline.lockfiles.poetry_old import own_condition, within
+from mirror_pipeline.lockfiles.poetry_project import Declared
+from mirror_pipeline.lockfiles.poetry_wishes import completed
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 from mirror_pipeline.lockfiles.table import Table
 
 FORMAT = "poetry"
 FILE_NAMES = ("poetry.lock",)
 
-_READ_VERSIONS = ("1.1", "2.0", "2.1")
+_NEWEST = "2.1"
+_OLD = ("0.x", "1.0")
+"""Formats whose packages carry a condition of their own."""
+# Until 1.2 poetry took these for granted in every environment and left them out, though packages need them.
+_NOT_LOCKED = ("distribute", "pip", "setuptools", "wheel")
 _SOURCES: Mapping[str, SourceKind] = {
     "legacy": "registry",
     "url": "url",
@@ -66,44 +73,57 @@ def read(document: Mapping[str, Any], project: ProjectFiles) -> Lock:
     packages = tuple(_Package(table, metadata) for table in top.tables("package"))
     pins = _pins(packages)
     extras = tuple(sorted(normalized_extra(extra) for extra in top.table("extras").names()))
-    declared = poetry_project.declared(project, extras)
-    _refuse_dangling(packages, {*(pin.name for pin in pins), declared.name})
-    if version >= Version("2.1"):
-        edges = tuple(chain.from_iterable(map(_static_edges, packages)))
-    else:
-        edges = (*poetry_project.root_edges(declared, pins, top), *_graph_edges(packages, pins))
+    declared = completed(poetry_project.declared(project, extras), [package.table for package in packages])
+    beside = (declared.name, *(_NOT_LOCKED if version in (*_OLD, "1.1") else ()))
+    _refuse_dangling(packages, {*(pin.name for pin in pins), *beside})
+    edges = _edges(version, packages, declared, top)
+    strange = tuple(dict.fromkeys(name for package in packages for name in package.strange))
     groups = {
         edge.origin.name for edge in edges if isinstance(edge.origin, Root) and edge.origin.kind == "group"
     }
     return Lock(
         project=declared.name or project.name,
         format=FORMAT,
-        format_version=str(version),
+        format_version=version,
         requires_python=_requires_python(metadata),
         groups=tuple(sorted(groups | set(declared.groups))),
         extras=tuple(sorted({*extras, *declared.extras})),
         pins=pins,
         edges=edges,
-        warnings=warnings,
+        warnings=(*warnings, *told(strange, top.lock)),
     )
 
 
-def _format_version(metadata: Table) -> tuple[Version, tuple[str, ...]]:
+def _edges(version: str, packages: Sequence[_Package], declared: Declared, top: Table) -> tuple[Edge, ...]:
+    if version not in _OLD and Version(version) >= Version("2.1"):
+        return tuple(chain.from_iterable(map(_static_edges, packages)))
+    pins = tuple(package.pin for package in packages)
+    edges = chain(poetry_project.root_edges(declared, pins, top), _graph_edges(packages, pins))
+    if version not in _OLD:
+        return tuple(edges)
+    return tuple(within(edges, pins, {package.pin.key: own_condition(package.table) for package in packages}))
+
+
+def _format_version(metadata: Table) -> tuple[str, tuple[str, ...]]:
     if "lock-version" not in metadata:
-        raise metadata.error(
-            "lock-version", f"missing: locks older than {_READ_VERSIONS[0]} are not read; run 'poetry lock'"
-        )
+        return _unnumbered(metadata), ()
     version = metadata.version("lock-version")
-    newest = Version(_READ_VERSIONS[-1])
-    if version < Version(_READ_VERSIONS[0]):
-        raise metadata.error(
-            "lock-version", f"{version} is older than {_READ_VERSIONS[0]}; run 'poetry lock'"
-        )
-    if version >= Version(f"{newest.major + 1}"):
+    newest = Version(_NEWEST)
+    if not Version("1.0") <= version < Version(f"{newest.major + 1}"):
         raise metadata.error("lock-version", f"{version} is not known here (newest: {newest})")
     if version > newest:
-        return version, (f"{metadata.lock}: lock-version {version} is newer than {newest}: read as {newest}",)
-    return version, ()
+        warning = f"{metadata.lock}: lock-version {version} is newer than {newest}: read as {newest}"
+        return str(version), (warning,)
+    return str(version), ()
+
+
+def _unnumbered(metadata: Table) -> str:
+    """The first formats bear no number: told by where the files are. Every later one does."""
+    if "hashes" in metadata:
+        return "0.x"
+    if "files" in metadata:
+        return "1.0"
+    raise metadata.error("lock-version", "missing, as [metadata.files] of the first formats is: cut short?")
 
 
 def _requires_python(metadata: Table) -> str:
@@ -128,9 +148,10 @@ class _Package:
     def __init__(self, table: Table, metadata: Table) -> None:
         self.table = table
         name, version, source = table.name(), table.version(), _source(table)
-        files = tuple(_files(table, metadata, version))
+        accepted = files_of(table, metadata)
         key = f"{name}=={version}" + (f" @ {source.url}" if source.url else "")
-        self.pin = Pin(key, name, version, files, source)
+        self.strange = accepted.strange
+        self.pin = Pin(key, name, version, accepted.files, source, accepted.hashes)
 
     def dependencies(self) -> Iterator[Wanted]:
         """What ``[package.dependencies]`` asks for; optional entries belong to extras."""
@@ -149,43 +170,6 @@ def _source(package: Table) -> Source:
     return Source(_SOURCES[kind], source.text("url"))
 
 
-def _files(package: Table, metadata: Table, version: Version) -> Iterator[LockedFile]:
-    """Files of a package: its own list since format 2.0, before that one list for all versions of a name."""
-    if "files" in package:
-        yield from (_file(entry) for entry in package.tables("files"))
-        return
-    shared = metadata.table("files")
-    own = [key for key in shared.names() if key.lower().replace("_", "-") == package.name()]
-    for key in own or [package.text("name")]:
-        for entry in shared.tables(key):
-            file = _file(entry)
-            if _may_be_of(file.name, package.name(), version):
-                yield file
-
-
-def _file(entry: Table) -> LockedFile:
-    return locked_file(entry, entry.text("file"), entry.text("hash"))
-
-
-def _may_be_of(file: str, name: str, version: Version) -> bool:
-    """Whether a file of a list shared by several versions belongs to this one."""
-    if wheel_tags(file) is not None:
-        return _is(file.split("-")[1], version)
-    # Sdists from before PEP 625 keep their author's spelling: 1.0-2 for 1.0.post2, 2020.01 for 2020.1.
-    parts = file.removesuffix(".tar.gz").removesuffix(".zip").split("-")
-    return any(
-        canonicalize_name("-".join(parts[:end])) == name and _is("-".join(parts[end:]), version)
-        for end in range(1, len(parts))
-    )
-
-
-def _is(text: str, version: Version) -> bool:
-    try:
-        return Version(text) == version
-    except InvalidVersion:
-        return False
-
-
 def _pins(packages: Sequence[_Package]) -> tuple[Pin, ...]:
     seen: dict[str, _Package] = {}
     for package in packages:
@@ -200,7 +184,7 @@ def _pins(packages: Sequence[_Package]) -> tuple[Pin, ...]:
 
 
 def _refuse_dangling(packages: Sequence[_Package], names: Container[str]) -> None:
-    """Every unconditional dependency has its pin (or is the project itself), or the lock was cut short."""
+    """Every unconditional dependency has its pin (or is known not to), or the lock was cut short."""
     for package in packages:
         for want in package.dependencies():
             if not want.optional and not want.marker and want.name not in names:

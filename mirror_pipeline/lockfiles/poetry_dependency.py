@@ -26,6 +26,9 @@ from mirror_pipeline.domain.poetry_core import (
 from mirror_pipeline.lockfiles.markers import checked
 from mirror_pipeline.lockfiles.table import Table
 
+DEFAULT_SOURCE = "pypi"
+"""The name by which a dependency asks for poetry's own index, which a lock gives no address for."""
+
 # Keys that say where a dependency comes from: the lock's own source table is what counts.
 _WHERE = ("path", "git", "url", "file", "branch", "tag", "rev", "develop", "subdirectory", "source")
 _NAME_AND_EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
@@ -41,6 +44,8 @@ class Wanted:
     marker: str = ""
     """A marker of PEP 508, empty where it holds everywhere."""
     optional: bool = False
+    source: str = ""
+    """The index that it is to come from, empty where that is open: its name, later its address."""
 
 
 def normalized_extra(name: str) -> str:
@@ -74,6 +79,7 @@ def _wanted_one(name: str, entry: str | Mapping[str, Any], table: Table) -> Iter
         extras=tuple(sorted(normalized_extra(extra) for extra in dependency.extras)),
         marker="" if dependency.marker.is_any() else checked(str(dependency.marker), table, name),
         optional=dependency.is_optional(),
+        source=str(entry.get("source", "")) if isinstance(entry, Mapping) else "",
     )
 
 
@@ -100,12 +106,15 @@ def matching(want: Wanted, pins: Sequence[Pin]) -> tuple[Pin, ...]:
     """The pins a wish leads to: all of that name whose version fits.
 
     Where none fits (a lock gone stale against its pyproject.toml) all of the name: an installer
-    takes what is locked.
+    takes what is locked. A source that the wish names decides likewise.
     """
     named = tuple(pin for pin in pins if pin.name == want.name)
     if len(named) < 2:
         return named
-    return tuple(pin for pin in named if _fits(want.constraint, pin)) or named
+    fitting = tuple(pin for pin in named if _fits(want.constraint, pin)) or named
+    if not want.source:
+        return fitting
+    return tuple(pin for pin in fitting if (pin.source.url or DEFAULT_SOURCE) == want.source) or fitting
 
 
 def _fits(constraint: VersionConstraint, pin: Pin) -> bool:

@@ -23,10 +23,14 @@ from mirror_pipeline.lockfiles.poetry_dependency import (
     wanted_requirement,
 )
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
-from mirror_pipeline.lockfiles.source_text import parse_toml
+from mirror_pipeline.lockfiles.project_toml import (
+    Asked,
+    asked_by_extras,
+    asked_by_groups,
+    asked_by_main,
+    project_toml,
+)
 from mirror_pipeline.lockfiles.table import Table
-
-_PYPROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,13 @@ class Declared:
 
 def declared(project: ProjectFiles, lock_extras: Sequence[str]) -> Declared:
     """Read pyproject.toml where it lies beside the lock."""
-    content = project.files.get(_PYPROJECT)
-    if content is None:
+    top = project_toml(project)
+    if top is None:
         return Declared()
-    path = f"{project.folder}/{_PYPROJECT}" if project.folder else _PYPROJECT
-    top = Table(parse_toml(content, path), path)
     standard, own = top.table("project"), top.table("tool").table("poetry")
     wishes: dict[Root, list[Wanted]] = {extra: [] for extra in (Root("extra", name) for name in lock_extras)}
-    for root, want in (*_main(standard, own), *_poetry_groups(own), *_standard_groups(top)):
+    in_groups = _wishes(asked_by_groups(top.table("dependency-groups")))
+    for root, want in (*_main(standard, own), *_poetry_groups(own), *in_groups):
         wishes.setdefault(root, []).append(want)
     name = standard.text("name", "") or own.text("name", "")
     return Declared(True, canonicalize_name(name), {root: tuple(items) for root, items in wishes.items()})
@@ -82,13 +85,15 @@ def _main(standard: Table, own: Table) -> Iterator[tuple[Root, Wanted]]:
     # As poetry has it, lists that are there but empty leave the word to [tool.poetry].
     filled = standard.texts("dependencies") or ("dependencies" in standard and optional.names())
     if filled and "dependencies" not in standard.texts("dynamic"):
-        for text in standard.texts("dependencies"):
-            yield Root(), wanted_requirement(text, standard, "dependencies")
+        yield from _wishes(asked_by_main(standard))
     else:
         yield from _poetry_main(own)
-    for extra in optional.names():
-        for text in optional.texts(extra):
-            yield Root("extra", normalized_extra(extra)), wanted_requirement(text, optional, extra)
+    yield from _wishes(asked_by_extras(standard))
+
+
+def _wishes(asked: Iterable[Asked]) -> Iterator[tuple[Root, Wanted]]:
+    for one in asked:
+        yield one.root, wanted_requirement(one.text, one.table, one.key)
 
 
 def _poetry_main(own: Table) -> Iterator[tuple[Root, Wanted]]:
@@ -128,27 +133,3 @@ def _with_includes(name: str, groups: Table, seen: tuple[str, ...]) -> Iterable[
     yield name
     for included in groups.table(name).texts("include-groups"):
         yield from _with_includes(included, groups, (*seen, name))
-
-
-def _standard_groups(top: Table) -> Iterator[tuple[Root, Wanted]]:
-    groups = top.table("dependency-groups")
-    for name in groups.names():
-        for text in _group_requirements(name, groups, ()):
-            yield Root("group", canonicalize_name(name)), wanted_requirement(text, groups, name)
-
-
-def _group_requirements(name: str, groups: Table, seen: tuple[str, ...]) -> Iterator[str]:
-    """Requirements of a PEP 735 group, includes resolved."""
-    by_name = {canonicalize_name(key): key for key in groups.names()}
-    key = by_name.get(canonicalize_name(name))
-    if key is None:
-        raise groups.error(name, "included, but there is no such group")
-    if key in seen:
-        raise groups.error(name, f"group includes itself: {' → '.join((*seen, key))}")
-    for entry in groups.items(key):
-        if isinstance(entry, str):
-            yield entry
-        elif isinstance(entry, Mapping) and isinstance(entry.get("include-group"), str):
-            yield from _group_requirements(entry["include-group"], groups, (*seen, key))
-        else:
-            raise groups.error(key, "expected requirements and include-group tables (PEP 735)")

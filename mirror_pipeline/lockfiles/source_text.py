@@ -19,7 +19,7 @@ from mirror_pipeline.errors import LockError
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _LFS = "version https://git-lfs."
 # The first line that says something tells TOML from a requirements file: a header, or a key and one ``=``.
-_TOML_START = re.compile(r"""(\[|["']?[A-Za-z0-9_.-]+["']?\s*=(?!=))""")
+_TOML_START = re.compile(r"""(\[|["']?[A-Za-z0-9_][A-Za-z0-9_.-]*["']?\s*=(?!=))""")
 _REQUIREMENT_START = re.compile(r"(-|[A-Za-z0-9][A-Za-z0-9._-]*\s*([\[@;\\(]|[=<>!~]=|[<>]|$))")
 
 Syntax = Literal["toml", "json", "requirements"]

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from mirror_pipeline.errors import LockError
+
+_LONGEST = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class Table:
@@ -94,12 +97,16 @@ class Table:
         """A version (PEP 440)."""
         try:
             return Version(self.text(key))
-        except InvalidVersion:
-            raise self.error(key, f"{self.text(key)!r} is not a version") from None
+        except ValueError:  # InvalidVersion, and numbers beyond what Python converts
+            raise self.error(key, f"{_shown(self.text(key))} is not a version") from None
 
     def marker_error(self, key: str, text: str) -> LockError:
         """The error for a text that is no marker."""
-        return self.error(key, f"{text!r} is not an environment marker")
+        return self.error(key, f"{_shown(text)} is not an environment marker")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def _kind(value: object) -> str:

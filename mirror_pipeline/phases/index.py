@@ -55,6 +55,7 @@ def make_index(mirror: Mirror) -> Indexed:
         mirror.settings.platforms,
         contents,
         (item for files in projects.values() for item in files),
+        requirements.locks,
     )
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.projects import load_projects
+from mirror_pipeline.domain.lock import Lock
+from mirror_pipeline.domain.naming import refuse_unhashed
+from mirror_pipeline.domain.project_names import distinctly_named
 from mirror_pipeline.lockfiles.formats import read_lock
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 from mirror_pipeline.phases.mirror import Mirror
@@ -42,9 +46,17 @@ class Taken:
 def take_snapshot(mirror: Mirror) -> Taken:
     """Store the snapshot; a broken lock is refused before anything that was there is replaced."""
     snapshot, previous = current_snapshot(mirror), mirror.documents.find(DOCUMENT, Snapshot)
-    for project in snapshot.projects:
-        read_lock(project)
+    read_locks(mirror, snapshot.projects)
     return Taken(snapshot, mirror.documents.write(DOCUMENT, snapshot), previous)
+
+
+def read_locks(mirror: Mirror, projects: Sequence[ProjectFiles]) -> tuple[Lock, ...]:
+    """Parse these projects' locks, named apart; refuses pins that nothing could check, unless allowed."""
+    locks = tuple(read_lock(project) for project in projects)
+    if not mirror.settings.allow_unhashed:
+        for lock, project in zip(locks, projects, strict=True):
+            refuse_unhashed(lock, project.lock_path)
+    return distinctly_named(locks, [project.lock_path for project in projects])
 
 
 def load_snapshot(mirror: Mirror) -> Snapshot:

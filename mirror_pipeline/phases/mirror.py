@@ -35,7 +35,12 @@ def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror
         documents=Documents(home / "documents"),
         store=WheelStore(home),
         site=DirectorySite(home),
-        fetcher=Fetcher(settings.index_url, settings.extra_index_urls, settings.concurrency),
+        fetcher=Fetcher(
+            settings.index_url,
+            settings.extra_index_urls,
+            settings.concurrency,
+            file_hosts=settings.file_hosts,
+        ),
         progress=progress or Silent(),
         today=lambda: datetime.now(timezone.utc).date(),
     )

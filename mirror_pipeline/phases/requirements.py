@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tomli_w
@@ -15,13 +15,14 @@ from mirror_pipeline.adapters.files import sha256_of, write_atomically
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, everything
+from mirror_pipeline.domain.naming import UnknownHashes, told, unknown_hashes
 from mirror_pipeline.domain.requirements import pylock, requirement_lines
 from mirror_pipeline.domain.wanted import refuse_unknown_names, selection_of
 from mirror_pipeline.errors import ExporterError
-from mirror_pipeline.lockfiles.formats import read_lock
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
-from mirror_pipeline.phases.lock import load_snapshot
+from mirror_pipeline.phases.lock import load_snapshot, read_locks
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.naming import Answers, name_files, remember
 
 DOCUMENT = "requirements"
 WRITTEN = "requirement_files"
@@ -52,6 +53,8 @@ class Read:
 
     locks: tuple[Lock, ...]
     selections: tuple[Selection, ...]
+    named: bool = False
+    """Whether upstream was asked for the names of files that are locked by hash only."""
 
     @property
     def pairs(self) -> tuple[tuple[Lock, Selection], ...]:
@@ -60,8 +63,14 @@ class Read:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the readers found odd."""
-        return tuple(warning for lock in self.locks for warning in lock.warnings)
+        """What the readers found odd, and hashes that name no file."""
+        odd = tuple(warning for lock in self.locks for warning in lock.warnings)
+        return (*odd, *(told(self.unknown) if self.named else ()))
+
+    @property
+    def unknown(self) -> tuple[UnknownHashes, ...]:
+        """Hashes without a file name: not asked about yet, or unknown to every upstream."""
+        return unknown_hashes(self.locks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,15 @@ class Made:
     requirements: Requirements
     previous: Requirements | None
     warnings: tuple[str, ...]
+    unknown: tuple[UnknownHashes, ...] = ()
 
 
 def make_requirements(mirror: Mirror) -> Made:
     """Parse the snapshot and write the requirement files, in the mirror's home and beside ``config.env``."""
     previous = mirror.documents.find(DOCUMENT, Requirements)
     projects = load_snapshot(mirror).projects
-    read = read_projects(mirror, projects)
+    read, answers = with_file_names(mirror, read_projects(mirror, projects))
+    remember(mirror, answers)
     texts, warnings = _all_texts(mirror, read, projects)
     for key, text in texts.items():
         if key != PYLOCK:
@@ -87,7 +98,7 @@ def make_requirements(mirror: Mirror) -> Made:
     mirror.documents.write(DOCUMENT, requirements)
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items() if key != PYLOCK}
     mirror.documents.write(WRITTEN, Written(digests))
-    return Made(requirements, previous, (*read.warnings, *warnings))
+    return Made(requirements, previous, (*read.warnings, *warnings), read.unknown)
 
 
 def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
@@ -104,12 +115,18 @@ def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
 def read_projects(mirror: Mirror, projects: Sequence[ProjectFiles]) -> Read:
     """Parse these locks and select from them as the settings say; writes nothing."""
     settings = mirror.settings
-    locks = tuple(read_lock(project) for project in projects)
+    locks = read_locks(mirror, projects)
     refuse_unknown_names(locks, settings.groups, settings.extras)
     return Read(
         locks,
         tuple(selection_of(lock, settings.selection, settings.groups, settings.extras) for lock in locks),
     )
+
+
+def with_file_names(mirror: Mirror, read: Read) -> tuple[Read, Answers]:
+    """The same with the file names that upstream knows, and what to remember of that; writes nothing."""
+    locks, answers = name_files(mirror, read.locks)
+    return replace(read, locks=locks, named=True), answers
 
 
 def _version(read: Read, texts: Mapping[str, str]) -> str:

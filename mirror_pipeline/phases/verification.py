@@ -6,7 +6,7 @@ the installer talks to a server on the loopback interface that serves it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,11 +15,10 @@ from pathlib import Path
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
-from mirror_pipeline.domain.artifact import is_sdist
 from mirror_pipeline.domain.manifest import MANIFEST
 from mirror_pipeline.domain.plan import Plan
 from mirror_pipeline.domain.report import as_markdown
-from mirror_pipeline.domain.target import NOARCH, Target
+from mirror_pipeline.domain.target import Target
 from mirror_pipeline.domain.verification import (
     Judged,
     Report,
@@ -101,18 +100,15 @@ def _installability(mirror: Mirror, plan: Plan, targets: Sequence[Target]) -> Ju
         if not can_judge(target)
     ]
     served = frozenset(f"{artifact.project}=={artifact.version}" for artifact in plan.artifacts)
-    sources = _source_only(plan)
     uv = find_installer()
     with serving(mirror.site.link) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
-        look = _looker(uv, f"{url}/simple/", served, sources, plan)
+        look = _looker(uv, f"{url}/simple/", served, plan)
         verdicts = dict(zip(map(str, simulated), pool.map(look, simulated), strict=True))
     complaints = {target: complaint for target, complaint in verdicts.items() if complaint}
     return judge_installability(complaints, len(simulated), notes)
 
 
-def _looker(
-    uv: str, index_url: str, served: frozenset[str], sources: Sequence[str], plan: Plan
-) -> Callable[[Target], str]:
+def _looker(uv: str, index_url: str, served: frozenset[str], plan: Plan) -> Callable[[Target], str]:
     def look(target: Target) -> str:
         pins = plan.targets.get(str(target), ())
         gaps = [
@@ -122,16 +118,18 @@ def _looker(
         ]
         outside = [pin for pin in pins if pin not in served]
         sets = conflict_free_sets(pins, [*gaps, *outside])
-        complaints = [judge(uv, index_url, pins, target, sources).complaint for pins in sets]
+        built = frozenset(plan.built.get(str(target), ()))
+        complaints = [
+            judge(uv, index_url, pins, target, _projects_of(built.intersection(pins))).complaint
+            for pins in sets
+        ]
         return " ".join(complaint for complaint in complaints if complaint)
 
     return look
 
 
-def _source_only(plan: Plan) -> tuple[str, ...]:
-    """Projects that are served as source somewhere: for those the installer may build."""
-    pure = plan.platforms.get(NOARCH)
-    return tuple(sorted({a.project for a in pure.artifacts if is_sdist(a.file)})) if pure else ()
+def _projects_of(pins: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({pin.partition("==")[0] for pin in pins}))
 
 
 def last_report(mirror: Mirror) -> Report | None:

@@ -32,16 +32,21 @@ def document_of(platform: str) -> str:
 
 
 def plan_for(
-    mirror: Mirror, requirements: Requirements | Read
+    mirror: Mirror, requirements: Requirements | Read, *, offline: bool = False
 ) -> tuple[Plan, tuple[Target, ...], tuple[str, ...]]:
-    """The whole coverage matrix of these requirements, its targets, and warnings; writes nothing."""
-    asked, today = mirror.settings.pythons, mirror.today()
+    """The whole coverage matrix of these requirements, its targets, and warnings; writes nothing.
+
+    ``offline``: no upstream was asked for the names of files that are locked by hash only.
+    """
+    settings, today = mirror.settings, mirror.today()
     pairs = zip(requirements.locks, requirements.selections, strict=True)
-    made = [wanted_of(lock, selection, asked, today) for lock, selection in pairs]
-    plan = make_plan([wanted for wanted, _ in made], mirror.settings.platforms, mirror.settings.policy)
+    made = [
+        wanted_of(lock, selection, settings.pythons, today, settings.platforms) for lock, selection in pairs
+    ]
+    plan = make_plan([wanted for wanted, _ in made], settings.platforms, settings.policy, offline=offline)
     pythons = sorted({python for wanted, _ in made for python in wanted.pythons})
     warnings = tuple(line for _, lines in made for line in lines)
-    return plan, targets_of(mirror.settings.platforms, pythons), warnings
+    return plan, targets_of(settings.platforms, pythons), warnings
 
 
 def plan_platform(mirror: Mirror, platform: str) -> Planned:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from packaging.version import Version
 from mirror_pipeline.adapters.documents import Documents, as_plain, decode, digest_of, encode
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Selection, Source
-from mirror_pipeline.domain.manifest import Entry, Manifest
-from mirror_pipeline.domain.plan import Gap, Outside, Plan, PlatformPlan, Wanted
+from mirror_pipeline.domain.manifest import Entry, Manifest, Project
+from mirror_pipeline.domain.plan import AboveFloor, Gap, Outside, Plan, PlatformPlan, Wanted
 from mirror_pipeline.domain.target import Python
 from mirror_pipeline.domain.verification import Finding, Judged, Report
 from mirror_pipeline.domain.wheelset import CoreMetadata, Failure, Held, UpstreamFile, WheelSet
@@ -56,7 +58,17 @@ LOCK = Lock(
 )
 SELECTION = Selection(frozenset({"dev"}), frozenset())
 MANIFEST = Manifest("v1", ("linux-x86_64", "noarch"), {"simple/index.html": Entry(SHA, 3, "text/html", "no")})
-PLATFORM_PLAN = PlatformPlan("linux-x86_64", (FULL, BARE), (GAP,))
+WITH_ORIGINS = Manifest(
+    "v2",
+    ("noarch",),
+    {"packages/a": Entry(SHA, 1, "t", "c", ("one", "two"))},
+    {"one": Project("uv", ">=3.10")},
+)
+WANTED_GAP = replace(GAP, wanted_by=("a", "b"))
+ABOVE = AboveFloor(ALPHA, "1.0", ("3.11", "3.13t"), "glibc 2.34", "glibc 2.28")
+PLATFORM_PLAN = PlatformPlan(
+    "linux-x86_64", (FULL, BARE), (GAP, replace(GAP, wanted_by=("a", "b"))), (ABOVE,)
+)
 FINDING = Finding("index", "simple/a/index.html", "wrong", SHA, None)
 
 DOCUMENTS: list[object] = [
@@ -82,6 +94,8 @@ DOCUMENTS: list[object] = [
 VALUES = [
     *DOCUMENTS,
     Plan({"linux-x86_64/3.12": ("a==1",)}, (Outside(ALPHA, "git", "why"),), {"linux-x86_64": PLATFORM_PLAN}),
+    Plan(unnamed=("a==1",), built={"linux-x86_64/3.12": ("a==1",)}),
+    WITH_ORIGINS,
     Wanted(LOCK, SELECTION, (Python(12), Python(13, free_threaded=True))),
     Told({"x.whl": UpstreamFile("x.whl", "", SHA, 3, ">=3.8", "a reason", "2024-01-01T00:00:00Z")}),
     Told({"x.whl": UpstreamFile("x.whl", "")}),
@@ -182,3 +196,11 @@ def test_plain_data_for_json() -> None:
 
     assert plain["platform"] == "noarch"
     assert plain["held"][0]["metadata"] == {"sha256": SHA, "size": 5, "requires_python": None}
+
+
+def test_a_plan_of_an_earlier_version_is_read_with_what_it_did_not_know() -> None:
+    gap = {"project": "a", "version": "1", "pythons": ["3.12"], "reason": "none"}
+    old = json.dumps({"platform": "noarch", "artifacts": [], "gaps": [gap]}).encode()
+    assert decode(old, PlatformPlan, "plan") == PlatformPlan(
+        "noarch", (), (Gap(canonicalize_name("a"), "1", ("3.12",), "none"),)
+    )

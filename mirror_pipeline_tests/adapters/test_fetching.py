@@ -14,23 +14,15 @@ import pytest
 
 from mirror_pipeline.adapters.fetching import Fetched, Fetcher
 from mirror_pipeline.adapters.pip_config import PipConfig
-from mirror_pipeline.adapters.progress import Lines, Silent
+from mirror_pipeline.adapters.progress import Lines
 from mirror_pipeline.adapters.store import WheelStore
-from mirror_pipeline.adapters.upstream import Retrier
-from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.retry import ATTEMPTS
 from mirror_pipeline.errors import StorageError
+from mirror_pipeline_tests.fetchers import Waits, connect, fetch, reasons
 from mirror_pipeline_tests.upstreams import FakeUpstream
-from mirror_pipeline_tests.wheels import Dist, noise, sdist, wheel
+from mirror_pipeline_tests.wheels import noise, sdist, wheel
 
 WRONG = "0" * 64
-
-
-class Waits(list[float]):
-    """Takes the place of sleeping."""
-
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
 
 
 @pytest.fixture
@@ -62,27 +54,12 @@ def waits() -> Waits:
     return Waits()
 
 
-def connect(waits: Waits, *indexes: str, concurrency: int = 4) -> Fetcher:
-    url, *extra = indexes
-    config = PipConfig(url, timeout=5.0)
-    return Fetcher(url, extra, concurrency, config=config, retrier=Retrier(waits))
-
-
-def fetch(fetcher: Fetcher, store: WheelStore, *wanted: Dist | Artifact) -> Fetched:
-    artifacts = [item.artifact() if isinstance(item, Dist) else item for item in wanted]
-    return fetcher.fetch(artifacts, store, Silent())
-
-
 def stored(home: Path) -> set[str]:
     return {path.name for path in (home / "packages").iterdir()}
 
 
 def half_done(home: Path) -> list[Path]:
     return list((home / "tmp").iterdir())
-
-
-def reasons(fetched: Fetched) -> dict[str, str]:
-    return {failure.file: failure.reason for failure in fetched.failures}
 
 
 @contextmanager
@@ -264,7 +241,7 @@ def test_an_index_that_a_lock_names_is_the_only_one(
     )
 
     assert set(fetched.sizes) == {here.file}
-    assert reasons(fetched) == {nowhere.file: "upstream does not list this file"}
+    assert reasons(fetched) == {nowhere.file: f"{other.url} does not list this file"}
     assert not upstream.requests
 
 
@@ -274,7 +251,9 @@ def test_a_pin_with_a_url_needs_no_page(
     alpha = other.add(wheel("alpha"), path="/releases/v1/alpha file.whl", listed=False)
 
     fetched = fetch(
-        connect(waits, upstream.url), store, alpha.artifact(url=f"{other.root}/releases/v1/alpha%20file.whl")
+        connect(waits, upstream.url),
+        store,
+        replace(alpha.artifact(url=f"{other.root}/releases/v1/alpha%20file.whl"), direct=True),
     )
 
     assert set(fetched.sizes) == {alpha.file}
@@ -504,7 +483,7 @@ def test_a_transfer_that_always_breaks_leaves_nothing(
 def test_wrong_bytes_are_a_permanent_failure_that_names_both_digests(
     upstream: FakeUpstream, store: WheelStore, home: Path, waits: Waits
 ) -> None:
-    alpha, evil = upstream.add(wheel("alpha", payload=1_000)), wheel("alpha", payload=1_001)
+    alpha, evil = upstream.add(wheel("alpha", payload=1_000)), wheel("alpha", payload=999)
     upstream.replace(upstream.path_of(alpha), evil.content)
 
     fetched = fetch(connect(waits, upstream.url), store, alpha)

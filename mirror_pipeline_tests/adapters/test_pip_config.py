@@ -112,6 +112,13 @@ def test_a_netrc_elsewhere() -> None:
     assert read_pip_config(environment(os.devnull, NETRC="/home/ann/netrc")).netrc == "/home/ann/netrc"
 
 
+@pytest.mark.parametrize("provider", ["disabled", "import", "subprocess", "auto"])
+def test_how_the_keyring_is_asked(provider: str) -> None:
+    found = read_pip_config(environment(os.devnull, PIP_KEYRING_PROVIDER=provider))
+
+    assert found.keyring_provider == provider
+
+
 @pytest.mark.parametrize("text", ["index-url = https://no-section.example/\n", "[global\n"])
 def test_a_file_that_pip_cannot_read(tmp_path: Path, text: str) -> None:
     path = tmp_path / "pip.conf"

@@ -18,14 +18,10 @@ import pytest
 import trustme
 from typing_extensions import Self
 
+from mirror_pipeline.adapters.credentials import Credentials, Keyring
 from mirror_pipeline.adapters.pip_config import PipConfig
-from mirror_pipeline.adapters.transport import (
-    Answer,
-    CancelledError,
-    Transport,
-    TransportError,
-    redacted,
-)
+from mirror_pipeline.adapters.transfer import Answer
+from mirror_pipeline.adapters.transport import CancelledError, Transport, TransportError
 from mirror_pipeline_tests.upstreams import SIMPLE_JSON, FakeUpstream
 from mirror_pipeline_tests.wheels import wheel
 
@@ -45,9 +41,10 @@ def get(
     headers: Mapping[str, str] | None = None,
     decode: bool = False,
     cancelled: threading.Event | None = None,
+    credentials: Credentials | None = None,
 ) -> Got:
     body = bytearray()
-    transport = Transport(config, cancelled or threading.Event())
+    transport = Transport(config, cancelled or threading.Event(), credentials)
     answer = transport.get(url, lambda _head, chunk: body.extend(chunk), headers or {}, decode=decode)
     return Got(answer, bytes(body))
 
@@ -172,6 +169,12 @@ def test_head_and_body(upstream: FakeUpstream) -> None:
 
     assert (answer.status, answer.url, body) == (200, url, ALPHA.content)
     assert answer.headers["content-length"] == str(ALPHA.size)
+
+
+def test_nothing_is_printed(upstream: FakeUpstream, capfd: pytest.CaptureFixture[str]) -> None:
+    assert get(upstream.url + "alpha/").answer.status == 200
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_request_headers_are_sent(upstream: FakeUpstream) -> None:
@@ -465,17 +468,46 @@ def test_the_url_wins_over_netrc(upstream: FakeUpstream, tmp_path: Path) -> None
     assert get(upstream.url_with("bob", "other") + "alpha/").answer.status == 200
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://ann:s3cret@upstream.example:8443/simple/", "https://upstream.example:8443/simple/"),
-        ("https://token@upstream.example/", "https://upstream.example/"),
-        ("https://a:p@ss@upstream.example/@x", "https://upstream.example/@x"),
-        ("http://upstream.example/simple/", "http://upstream.example/simple/"),
-    ],
-)
-def test_redacted(url: str, shown: str) -> None:
-    assert redacted(url) == shown
+def test_a_refusal_is_answered_with_other_credentials(upstream: FakeUpstream) -> None:
+    upstream.require("ann", "s3cret")
+    known = Credentials([upstream.url_with("bob", "wrong"), upstream.url_with("ann", "s3cret")])
+
+    answer, body = get(upstream.url + "alpha/", credentials=known)
+
+    assert answer.status == 200
+    assert body.startswith(b"<!DOCTYPE html>")  # nothing of the refusal
+    assert [request.status for request in upstream.requests] == [401, 200]
+
+
+def test_a_refusal_is_final_when_nobody_is_left_to_ask(upstream: FakeUpstream) -> None:
+    upstream.require("ann", "s3cret")
+    known = Credentials([upstream.url_with("bob", "wrong")], Keyring("disabled"))
+
+    assert get(upstream.url + "alpha/", credentials=known).answer.status == 401
+    assert upstream.count() == 1
+
+
+def test_who_was_sent_on_asks_with_the_credentials_of_the_new_place(
+    upstream: FakeUpstream, other: FakeUpstream
+) -> None:
+    upstream.require("ann", "s3cret")
+    other.require("bob", "0ther")
+    upstream.redirect(upstream.path_of(ALPHA), f"{other.root}{other.path_of(ALPHA)}")
+    known = Credentials([upstream.url_with("ann", "s3cret"), other.url_with("bob", "0ther")])
+
+    answer, body = get(f"{upstream.root}{upstream.path_of(ALPHA)}", credentials=known)
+
+    assert (answer.status, body) == (200, ALPHA.content)
+    assert [request.status for request in upstream.requests] == [302]
+    refused, allowed = other.requests
+    assert "authorization" not in refused.headers
+    assert allowed.headers["authorization"] != upstream.requests[0].headers["authorization"]
+
+
+def test_letters_of_any_alphabet_in_a_password(upstream: FakeUpstream) -> None:
+    upstream.require("jörg", "über:weg")
+
+    assert get(upstream.url_with("jörg", "über:weg") + "alpha/").answer.status == 200
 
 
 # Redirects.
@@ -531,6 +563,26 @@ def test_a_circle_of_redirects_ends(upstream: FakeUpstream) -> None:
 
     assert not caught.value.transient
     assert upstream.count() < 20
+
+
+def test_the_caller_is_told_of_every_redirect_and_may_object(
+    upstream: FakeUpstream, other: FakeUpstream
+) -> None:
+    upstream.redirect("/one", "two")
+    upstream.redirect("/two", f"{other.root}/three")
+    told: list[str] = []
+
+    def object_to_the_third(url: str) -> None:
+        told.append(url)
+        if url.endswith("/three"):
+            raise LookupError("not there")
+
+    transport = Transport(CONFIG, threading.Event())
+    with pytest.raises(LookupError, match="not there"):
+        transport.get(f"{upstream.root}/one", lambda _head, _chunk: None, {}, on_redirect=object_to_the_third)
+
+    assert told == [f"{upstream.root}/two", f"{other.root}/three"]
+    assert not other.requests
 
 
 # Being told to stop.

@@ -10,11 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror_pipeline.domain.artifact import Artifact
-from mirror_pipeline.domain.manifest import Entry, Manifest, difference, make_manifest, parse_manifest
+from mirror_pipeline.domain.manifest import (
+    Entry,
+    Manifest,
+    Project,
+    difference,
+    make_manifest,
+    parse_manifest,
+)
 from mirror_pipeline.domain.serving import IMMUTABLE, REVALIDATED
-from mirror_pipeline.domain.wheelset import CoreMetadata, Held
+from mirror_pipeline.domain.wheelset import CoreMetadata, Held, WheelSet, by_project
 from mirror_pipeline.errors import DocumentError
-from mirror_pipeline_tests.locks import digest_of, pin
+from mirror_pipeline_tests.locks import digest_of, lock_of, pin
 
 entries = st.builds(
     Entry,
@@ -22,10 +29,17 @@ entries = st.builds(
     st.integers(0, 10**15),
     st.text(max_size=9),
     st.text(max_size=9),
+    st.lists(st.text(max_size=5), max_size=2).map(tuple),
 )
 files = st.dictionaries(st.text(max_size=12), entries, max_size=5)
 manifests = st.builds(
-    Manifest, st.text(max_size=9), st.lists(st.text(max_size=9), unique=True).map(sorted).map(tuple), files
+    Manifest,
+    st.text(max_size=9),
+    st.lists(st.text(max_size=9), unique=True).map(sorted).map(tuple),
+    files,
+    st.dictionaries(
+        st.text(max_size=9), st.builds(Project, st.text(max_size=9), st.text(max_size=9)), max_size=3
+    ),
 )
 
 
@@ -43,7 +57,10 @@ def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
 @given(manifests)
 def test_neither_the_order_of_keys_nor_that_of_platforms_leaves_a_trace(manifest: Manifest) -> None:
     turned = Manifest(
-        manifest.requirements, manifest.platforms[::-1], dict(reversed(list(manifest.files.items())))
+        manifest.requirements,
+        manifest.platforms[::-1],
+        dict(reversed(list(manifest.files.items()))),
+        dict(reversed(list(manifest.projects.items()))),
     )
     assert turned.to_bytes() == manifest.to_bytes()
 
@@ -77,7 +94,10 @@ def test_a_manifest_of_pages_and_packages() -> None:
         b"{",
         b"{}",
         b'{"version": 1}',
-        b'{"version": 2, "files": {}, "platforms": [], "requirements": ""}',
+        b'{"version": 3, "files": {}, "platforms": [], "requirements": ""}',
+        b'{"version": 2, "files": {}, "platforms": [], "requirements": "", "projects": []}',
+        b'{"version": 2, "files": {}, "platforms": [], "requirements": "", "projects": {"a": {}}}',
+        b'{"version": 2, "files": {}, "platforms": [], "requirements": "", "projects": {"a": 5}}',
         b'{"version": 1, "files": {"a": {}}, "platforms": [], "requirements": ""}',
         b'{"version": 1, "files": {"a": 5}, "platforms": [], "requirements": ""}',
         b'{"version": 1, "files": [], "platforms": [], "requirements": ""}',
@@ -95,7 +115,44 @@ def test_what_is_no_manifest_is_refused_by_name(content: bytes) -> None:
 
 
 def test_a_manifest_says_its_version() -> None:
-    assert json.loads(Manifest("", (), {}).to_bytes())["version"] == 1
+    assert json.loads(Manifest("", (), {}).to_bytes())["version"] == 2
+
+
+def test_a_manifest_of_the_first_version_is_read_without_provenance() -> None:
+    entry = {"sha256": digest_of("a"), "size": 1, "content_type": "t", "cache_control": "c"}
+    old = {"version": 1, "files": {"packages/a": entry}, "platforms": ["noarch"], "requirements": "r"}
+    assert parse_manifest(json.dumps(old).encode()) == Manifest(
+        "r", ("noarch",), {"packages/a": Entry(digest_of("a"), 1, "t", "c")}
+    )
+
+
+def test_packages_name_the_projects_that_want_them() -> None:
+    one, two = (
+        wheel_set(platform, wanted_by)
+        for platform, wanted_by in (("macos-arm64", "b"), ("macos-x86_64", "a"))
+    )
+    held = [item for files in by_project([one, two]).values() for item in files]
+    locks = [lock_of(project="b", requires_python=">=3.10"), lock_of(project="a", requires_python="")]
+
+    made = make_manifest("r", [], {"simple/index.html": b""}, held, locks)
+
+    written = json.loads(made.to_bytes())
+    assert {key: entry.get("wanted_by") for key, entry in written["files"].items()} == {
+        "packages/demo-1.0-py3-none-any.whl": ["a", "b"],
+        "packages/demo-1.0-py3-none-any.whl.metadata": ["a", "b"],
+        "simple/index.html": None,
+    }
+    assert written["projects"] == {
+        "a": {"format": "poetry", "requires_python": ""},
+        "b": {"format": "poetry", "requires_python": ">=3.10"},
+    }
+    assert parse_manifest(made.to_bytes()) == made
+
+
+def wheel_set(platform: str, wanted_by: str) -> WheelSet:
+    file = "demo-1.0-py3-none-any.whl"
+    artifact = Artifact(file, digest_of(file), pin("demo").name, "1.0", wanted_by=(wanted_by,))
+    return WheelSet(platform, (Held(artifact, 5, CoreMetadata(digest_of("metadata"), 3)),))
 
 
 @settings(deadline=None)

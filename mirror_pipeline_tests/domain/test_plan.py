@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
+from packaging.version import Version
 
 from mirror_pipeline.domain.artifact import is_any_platform, is_sdist, wheel_tags
-from mirror_pipeline.domain.coverage import Policy
+from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
+from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.lock import Lock, LockedFile, Pin, Selection, Source
-from mirror_pipeline.domain.plan import Plan, Wanted, make_plan
+from mirror_pipeline.domain.plan import AboveFloor, Plan, Wanted, make_plan
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, NOARCH, PLATFORMS, Python, Target
 from mirror_pipeline.errors import ConflictError
 from mirror_pipeline_tests.locks import digest_of, lock_of, pin, wants
@@ -65,7 +68,15 @@ locks = st.lists(pins(), max_size=6, unique_by=lambda item: item.key).flatmap(
         max_size=len(items),
     ).map(lambda markers: lock_of(*items, edges=list(map(wants, items, markers))))
 )
-policies = st.sampled_from((Policy(), Policy(sdists="fallback"), Policy(sdists="always")))
+policies = st.sampled_from(
+    (
+        Policy(),
+        Policy(sdists="fallback"),
+        Policy(sdists="always"),
+        Policy("best-per-floor"),
+        Policy("best-per-floor", "fallback", Floors((2, 17), (12, 0))),
+    )
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -185,6 +196,21 @@ def test_projects_that_want_the_same_file_share_it() -> None:
     assert plan_of(one, two) == plan_of(two, one)
 
 
+def test_the_order_of_projects_does_not_decide_where_a_shared_file_comes_from() -> None:
+    sources = (Source("url", "https://files.example/a.whl"), Source(), Source("registry", INDEX))
+    locked = [lock_of(pin("a", source=source), project=f"p{n}") for n, source in enumerate(sources)]
+    sized = replace(locked[1], pins=tuple(_sized(item) for item in locked[1].pins))
+    plans = [plan_of(*order) for order in permutations((locked[0], sized, locked[2]))]
+    assert all(plan == plans[0] for plan in plans)
+    (artifact,) = plans[0].artifacts
+    assert (artifact.index, artifact.direct, artifact.size) == (INDEX, False, 7)
+    assert artifact.wanted_by == ("p0", "p1", "p2")
+
+
+def _sized(item: Pin) -> Pin:
+    return replace(item, files=tuple(replace(file, size=7) for file in item.files))
+
+
 def test_each_project_counts_on_its_own_pythons_only() -> None:
     old = Wanted(lock_of(pin("a"), project="one"), Selection(), (Python(11),))
     new = Wanted(lock_of(pin("a", "2.0"), project="two"), Selection(), (Python(12),))
@@ -218,9 +244,203 @@ def test_one_name_with_different_bytes_is_refused_with_both_origins(tags: str) -
         "file": file,
         "digests": sorted([digest_of("one"), digest_of("two")]),
         "wanted_by": ["x", "y"],
+        "sources": [INDEX, f"{INDEX}/cpu"],
     }
-    assert f"{INDEX} ({digest_of('one')})" in str(caught.value)
-    assert f"{INDEX}/cpu ({digest_of('two')})" in str(caught.value)
+    assert f"x wants it from {INDEX} ({digest_of('one')})" in str(caught.value)
+    assert f"y wants it from {INDEX}/cpu ({digest_of('two')})" in str(caught.value)
+
+
+def two_of_one_name(one: Source, two: Source) -> Lock:
+    """A lock that takes a file of one name from two places, by platform."""
+    file = "torchvision-0.22.0-cp312-cp312-manylinux_2_28_aarch64.whl"
+    pins = [
+        Pin(key, pin("torchvision").name, Version("0.22.0"), (LockedFile(file, digest_of(key)),), source)
+        for key, source in (("one", one), ("two", two))
+    ]
+    return lock_of(*pins)
+
+
+def test_one_project_may_contradict_itself_too() -> None:
+    lock = two_of_one_name(Source("registry", f"{INDEX}/cpu"), Source())
+    with pytest.raises(ConflictError) as caught:
+        plan_of(lock)
+    message = str(caught.value)
+    assert message.count("shop wants it from") == 2
+    assert f"{INDEX}/cpu ({digest_of('one')})" in message
+    assert f"the configured upstream ({digest_of('two')})" in message
+    assert "\n" not in message
+
+
+def test_a_conflict_does_not_tell_who_asks() -> None:
+    secret = "https://user:s3cret@index.example/simple"
+    with pytest.raises(ConflictError) as caught:
+        plan_of(
+            two_of_one_name(Source("registry", secret), Source("url", "https://t0ken@files.example/x.whl"))
+        )
+    told = f"{caught.value} {caught.value.facts}"
+    assert "index.example" in told
+    assert "files.example" in told
+    assert "s3cret" not in told
+    assert "t0ken" not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:s3cret@git.example/a", "https://git.example/a"),
+        ("git+https://t0ken@git.example/a", "git+https://git.example/a"),
+        ("ssh://git@git.example/a", "ssh://git@git.example/a"),
+        ("ssh://git:s3cret@git.example/a", "ssh://git.example/a"),
+        ("../local@home", "../local@home"),
+    ],
+)
+def test_what_lies_outside_is_told_without_secrets(url: str, shown: str) -> None:
+    assert plan_of(lock_of(pin("a", source=Source("git", url)))).outside[0].source == shown
+
+
+# Floors.
+
+NEWER = "a-1.0-cp312-cp312-manylinux_2_34_x86_64.whl"
+NEWER_MAC = "a-1.0-cp311-cp311-macosx_14_0_arm64.whl"
+
+
+@pytest.mark.parametrize("wheels", ["compatible", "best-per-floor"])
+def test_what_machines_at_the_floor_cannot_install_is_said_and_is_no_gap(wheels: WheelPolicy) -> None:
+    files = (NEWER, NEWER.replace("312", "311"), NEWER_MAC, NEWER_MAC.replace("311", "312"))
+    plan = plan_of(lock_of(pin("a", "1.0", *files)), policy=Policy(wheels))
+    name = pin("a").name
+    assert {platform: part.floors for platform, part in plan.platforms.items() if part.floors} == {
+        "linux-x86_64": (AboveFloor(name, "1.0", ("3.11", "3.12"), "glibc 2.34", "glibc 2.28"),),
+        "macos-arm64": (AboveFloor(name, "1.0", ("3.11", "3.12"), "macOS 14.0", "macOS 13.0"),),
+    }
+    gaps = {(platform, *gap.pythons) for platform, gap in plan.gaps}
+    assert ("linux-x86_64", "3.13t") in gaps
+    assert ("linux-x86_64", "3.11", "3.12", "3.13t") not in gaps
+
+
+def test_floors_follow_the_settings() -> None:
+    lock = lock_of(pin("a", "1.0", NEWER))
+    assert plan_of(lock, policy=Policy(floors=Floors(glibc=(2, 34)))).floors == ()
+    assert [
+        above.floor for _, above in plan_of(lock, policy=Policy(floors=Floors(glibc=(2, 31)))).floors
+    ] == ["glibc 2.31"]
+
+
+@settings(deadline=None, max_examples=40)
+@given(locks)
+def test_one_wheel_per_target_at_most_is_kept_under_best_per_floor(lock: Lock) -> None:
+    every, best = plan_of(lock), plan_of(lock, policy=Policy("best-per-floor"))
+    assert {a.file for a in best.artifacts} <= {a.file for a in every.artifacts}
+    assert (best.gaps, best.floors, best.targets) == (every.gaps, every.floors, every.targets)
+    for target in every.targets:
+        platform, _, python = target.partition("/")
+        tags = set(Target(PLATFORMS[platform], Python.parse(python)).tags)
+        held = {*best.platforms[platform].artifacts, *best.platforms[NOARCH].artifacts}
+        fitting = [item for item in held if tags & (wheel_tags(item.file) or set())]
+        served = {item.project for item in fitting}
+        wanted = {gap.project for gap in every.platforms[platform].gaps if python in gap.pythons}
+        assert served | wanted >= {label.partition("==")[0] for label in every.targets[target]}
+
+
+# Environments, and pins known by hash only.
+
+
+def test_a_target_that_a_lock_was_not_made_for_stays_without_pins() -> None:
+    lock = replace(lock_of(pin("a")), environments=(Marker('sys_platform == "linux"'),))
+    plan = plan_of(lock)
+    assert plan.targets["linux-x86_64/3.12"] == ("a==1.0",)
+    assert plan.targets["windows-amd64/3.12"] == ()
+    assert plan.gaps == ()
+
+
+def by_hash(name: str, hashes: int = 2) -> Pin:
+    unknown = tuple(digest_of(f"{name}{number}") for number in range(hashes))
+    return replace(pin(name), files=(), hashes=unknown, unhashed=not hashes)
+
+
+@pytest.mark.parametrize("hashes", [0, 1, 2])
+def test_offline_a_pin_known_by_hash_only_is_neither_artifact_nor_gap(hashes: int) -> None:
+    lock = lock_of(by_hash("a", hashes), pin("b"))
+    plan = make_plan([Wanted(lock, Selection(), PYTHONS)], DEFAULT_PLATFORMS, offline=True)
+    assert (plan.unnamed, plan.gaps) == (("a==1.0",), ())
+    assert files_of(plan) == {NOARCH: ["b-1.0-py3-none-any.whl"]}
+    assert set(plan.targets.values()) == {("a==1.0", "b==1.0")}
+
+
+def test_a_pin_whose_hashes_no_upstream_knows_is_a_gap() -> None:
+    plan = plan_of(lock_of(by_hash("a", 3)), platforms=["linux-x86_64", NOARCH])
+    assert plan.unnamed == ()
+    assert [gap.reason for _, gap in plan.gaps] == [
+        "no upstream lists a file with any of its 3 locked hashes"
+    ]
+
+
+def test_what_is_not_mirrored_anyway_is_never_called_unnamed() -> None:
+    lock = lock_of(replace(by_hash("a"), source=Source("git", "https://git.example/a")))
+    plan = make_plan([Wanted(lock, Selection(), PYTHONS)], DEFAULT_PLATFORMS, offline=True)
+    assert (plan.unnamed, len(plan.outside)) == ((), 1)
+
+
+# Several projects, and source distributions.
+
+
+def test_a_gap_names_the_projects_that_want_the_pin() -> None:
+    windows = pin("a", "1.0", "a-1.0-cp38-abi3-win_amd64.whl")
+    plan = plan_of(
+        lock_of(windows, project="two"),
+        lock_of(windows, pin("b", "1.0", "b-1.0.tar.gz"), project="one"),
+        platforms=["linux-x86_64", NOARCH],
+    )
+    assert {gap.project: gap.wanted_by for _, gap in plan.gaps} == {"a": ("one", "two"), "b": ("one",)}
+
+
+def test_a_file_of_two_platforms_is_wanted_by_the_projects_of_both() -> None:
+    file = "a-1.0-cp312-cp312-macosx_11_0_universal2.whl"
+    arm, intel = (
+        lock_of(locked, edges=[wants(locked, f'platform_machine == "{machine}"')], project=machine)
+        for locked, machine in ((pin("a", "1.0", file), "arm64"), (pin("a", "1.0", file), "x86_64"))
+    )
+    plan = plan_of(arm, intel, platforms=["macos-arm64", "macos-x86_64", NOARCH])
+    assert [part.artifacts[0].wanted_by for part in plan.platforms.values() if part.artifacts] == [
+        ("arm64",),
+        ("x86_64",),
+    ]
+    assert [artifact.wanted_by for artifact in plan.artifacts] == [("arm64", "x86_64")]
+
+
+BOTH = ("a-1.0-cp312-cp312-win_amd64.whl", "a-1.0.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("sdists", "files", "built"),
+    [
+        ("never", {"windows-amd64": [BOTH[0]]}, {}),
+        (
+            "fallback",
+            {"windows-amd64": [BOTH[0]], NOARCH: ["b-1.0.zip", BOTH[1]]},
+            {"linux-x86_64/3.12": ("a==1.0", "b==1.0"), "windows-amd64/3.12": ("b==1.0",)},
+        ),
+    ],
+)
+def test_a_target_that_a_wheel_serves_does_not_build(
+    sdists: SdistPolicy, files: dict[str, list[str]], built: dict[str, tuple[str, ...]]
+) -> None:
+    lock = lock_of(pin("a", "1.0", *BOTH), pin("b", "1.0", "b-1.0.zip"))
+    wanted = Wanted(lock, Selection(), (Python(12),))
+    plan = make_plan([wanted], ["linux-x86_64", "windows-amd64", NOARCH], Policy(sdists=sdists))
+    assert {name: sorted(held) for name, held in files_of(plan).items()} == {
+        name: sorted(held) for name, held in files.items()
+    }
+    assert plan.built == built
+
+
+def test_where_wheels_serve_every_target_fallback_takes_no_source() -> None:
+    lock = lock_of(pin("a", "1.0", *BOTH))
+    wanted = Wanted(lock, Selection(), (Python(12),))
+    plan = make_plan([wanted], ["windows-amd64", NOARCH], Policy(sdists="fallback"))
+    assert (files_of(plan), plan.built) == ({"windows-amd64": [BOTH[0]]}, {})
+    always = make_plan([wanted], ["windows-amd64", NOARCH], Policy(sdists="always"))
+    assert (files_of(always)[NOARCH], always.built) == ([BOTH[1]], {})
 
 
 def test_a_conflict_is_seen_across_partitions_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from mirror_pipeline.domain.plan import Plan, Wanted, make_plan
 from mirror_pipeline.domain.report import (
     as_markdown,
     coverage_table,
+    floor_table,
     gap_table,
     megabytes,
     size_table,
@@ -73,8 +75,34 @@ def test_the_coverage_of_every_target() -> None:
 def test_gaps_with_their_reasons() -> None:
     assert gap_table(()) == "No gaps."
     assert [cells(line) for line in gap_table(PLAN.gaps).splitlines()[2:]] == [
-        ["linux-x86_64", "b", "1.0", "3.11, 3.12", "no wheel for linux-x86_64 among 1"],
-        ["windows-amd64", "b", "1.0", "3.11", "wheels for windows-amd64 are for other Pythons only: cp312"],
+        ["linux-x86_64", "b", "1.0", "3.11, 3.12", "no wheel for linux-x86_64 among 1", "shop"],
+        [
+            "windows-amd64",
+            "b",
+            "1.0",
+            "3.11",
+            "wheels for windows-amd64 are for other Pythons only: cp312",
+            "shop",
+        ],
+    ]
+
+
+def test_floors_with_what_is_needed() -> None:
+    assert floor_table(()) == "Machines at the floor can install all that newer ones can."
+    lock = lock_of(pin("c", "1.0", "c-1.0-cp312-cp312-manylinux_2_39_x86_64.whl"))
+    plan = make_plan([Wanted(lock, Selection(), (Python(12),))], ["linux-x86_64", "noarch"])
+    row = ["linux-x86_64", "c", "1.0", "3.12", "glibc 2.39", "glibc 2.28"]
+    assert [cells(line) for line in floor_table(plan.floors).splitlines()[2:]] == [row]
+    text = as_markdown(Report("r", 1, (Judged("coverage", 1),)), plan)
+    assert [cells(line) for line in text.splitlines() if "glibc" in line] == [row]
+
+
+def test_pins_without_file_names_are_not_called_covered() -> None:
+    unnamed = replace(pin("c"), files=(), hashes=("0" * 64,))
+    wanted = Wanted(lock_of(pin("a"), unnamed), Selection(), (Python(12),))
+    plan = make_plan([wanted], ["linux-x86_64", "noarch"], offline=True)
+    assert [cells(line) for line in coverage_table(plan).splitlines()[2:]] == [
+        ["linux-x86_64", "3.12", "1/2", "—"]
     ]
 
 

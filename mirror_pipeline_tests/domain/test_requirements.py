@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import pytest
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,13 +80,19 @@ def test_the_form_of_a_requirements_file() -> None:
 
 def test_what_lies_outside_is_a_comment() -> None:
     lock = lock_of(
-        pin("a", source=Source("git", "https://git.example/a")), pin("b", source=Source("virtual"))
+        pin("a", source=Source("git", "https://user:t0ken@git.example/a")), pin("b", source=Source("virtual"))
     )
     comments = text_of(lock).splitlines()[2:]
     assert comments == [
         "# outside the mirror: a (git https://git.example/a)",
         "# outside the mirror: b (virtual)",
     ]
+
+
+def test_hashes_without_a_file_name_are_accepted_too() -> None:
+    unknown = digest_of("a file that no upstream lists")
+    lock = lock_of(replace(pin("a"), hashes=(unknown,)))
+    assert read_back(text_of(lock)) == {"a==1.0": ("", {digest_of("a-1.0-py3-none-any.whl"), unknown})}
 
 
 def test_two_versions_stand_in_their_order() -> None:
@@ -146,6 +153,25 @@ def test_locks_that_pin_the_same_share_an_entry() -> None:
     both, turned = document_of([one, two]), document_of([two, one])
     assert [package.name for package in both.packages] == ["a", "b"]
     assert both.to_dict() == turned.to_dict()
+
+
+def test_an_entry_that_locks_share_has_the_files_of_each() -> None:
+    files = ("a-1.0-cp312-cp312-win_amd64.whl", "a-1.0-py3-none-any.whl", "a-1.0.tar.gz", "a-1.0.zip")
+    one, two = lock_of(pin("a", "1.0", *files[1:3])), lock_of(pin("a", "1.0", files[3], files[0]))
+    both, turned = document_of([one, two]), document_of([two, one])
+    (package,) = both.packages
+    assert package.wheels is not None
+    assert package.sdist is not None
+    assert [str(wheel.name) for wheel in package.wheels] == list(files[:2])
+    assert package.sdist.name == "a-1.0.tar.gz"
+    assert both.to_dict() == turned.to_dict()
+
+
+@pytest.mark.parametrize("files", [["a-1.0-py3.8.egg"], ["a-1.0.tar.bz2", "a-1.0.exe"]])
+def test_a_pin_of_files_that_no_installer_takes_is_left_out_of_a_pylock(files: list[str]) -> None:
+    assert [
+        str(package.name) for package in document_of([lock_of(pin("a", "1.0", *files), pin("b"))]).packages
+    ] == ["b"]
 
 
 @settings(deadline=None, max_examples=30)

@@ -8,6 +8,7 @@ import pytest
 from packaging.markers import Marker
 from packaging.utils import parse_wheel_filename
 
+from mirror_pipeline.domain.floors import release_asked
 from mirror_pipeline.domain.target import (
     DEFAULT_PLATFORMS,
     NOARCH,
@@ -41,6 +42,36 @@ def test_a_python_is_written_as_it_was_read(text: str) -> None:
 )
 def test_what_is_no_python_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="CPython"):
+        Python.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "interpreter"),
+    [
+        ("pypy3.10", "PyPy"),
+        ("PyPy", "PyPy"),
+        ("pp310", "PyPy"),
+        ("graalpy-24", "GraalPy"),
+        ("GraalPython", "GraalPy"),
+        ("jython2.7", "Jython"),
+        ("ironpython", "IronPython"),
+        ("micropython", "MicroPython"),
+        ("pyston-2.3", "Pyston"),
+        ("pyodide", "Pyodide"),
+    ],
+)
+def test_other_interpreters_are_refused_by_name(text: str, interpreter: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^CPython only \({interpreter} is not mirrored\): 3\.8, .*3\.14t$"
+    ):
+        Python.parse(text)
+
+
+@pytest.mark.parametrize("text", ["3.7", "2.7", "4.0", "python3.12", "3.12d"])
+def test_what_may_be_asked_for_is_said_with_its_free_threaded_builds(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^CPython 3\.8, 3\.9, 3\.10, 3\.11, 3\.12, 3\.13, 3\.14, 3\.13t, 3\.14t$"
+    ):
         Python.parse(text)
 
 
@@ -100,6 +131,7 @@ def test_no_python_is_supported_for_ever() -> None:
         ),
         ("windows-arm64", 'os_name == "nt" and platform_machine == "ARM64"'),
         ("musllinux-aarch64", 'sys_platform == "linux" and platform_machine == "aarch64"'),
+        ("musllinux-x86_64", 'sys_platform == "linux" and platform_machine == "x86_64"'),
     ],
 )
 def test_markers_see_the_platform_of_the_target(platform: str, marker: str) -> None:
@@ -157,6 +189,15 @@ def test_both_ends_of_the_patch_range_are_judged() -> None:
         ("macos-x86_64", "3.12", "cp312-cp312-macosx_10_9_x86_64"),
         ("windows-amd64", "3.12", "cp312-cp312-win_amd64"),
         ("windows-arm64", "3.12", "cp312-cp312-win_arm64"),
+        ("windows-arm64", "3.13t", "cp313-cp313t-win_arm64"),
+        ("windows-arm64", "3.14", "cp311-abi3-win_arm64"),
+        ("macos-x86_64", "3.12", "cp312-cp312-macosx_11_0_universal2"),
+        ("macos-x86_64", "3.8", "cp38-cp38-macosx_10_9_intel"),
+        ("macos-x86_64", "3.14t", "cp314-cp314t-macosx_10_15_universal2"),
+        ("macos-arm64", "3.14t", "cp314-cp314t-macosx_11_0_arm64"),
+        ("musllinux-aarch64", "3.13t", "cp313-cp313t-musllinux_1_2_aarch64"),
+        ("musllinux-aarch64", "3.8", "cp38-abi3-musllinux_1_1_aarch64"),
+        ("musllinux-x86_64", "3.12", "py3-none-linux_x86_64"),
         ("musllinux-x86_64", "3.12", "cp312-cp312-musllinux_1_1_x86_64"),
         ("linux-x86_64", "3.13t", "cp313-cp313t-manylinux_2_28_x86_64"),
         ("linux-x86_64", "3.13t", "cp313-none-any"),
@@ -186,6 +227,13 @@ def test_wheels_that_a_target_takes(platform: str, python: str, tags: str) -> No
         ("macos-arm64", "3.12", "cp312-cp312-macosx_11_0_x86_64"),
         ("windows-amd64", "3.12", "cp312-cp312-win32"),
         ("windows-amd64", "3.12", "cp312-cp312-win_arm64"),
+        ("windows-arm64", "3.12", "cp312-cp312-win_amd64"),
+        ("windows-arm64", "3.14t", "cp311-abi3-win_arm64"),
+        ("macos-x86_64", "3.12", "cp312-cp312-macosx_11_0_arm64"),
+        ("macos-x86_64", "3.13t", "cp313-abi3-macosx_11_0_universal2"),
+        ("musllinux-x86_64", "3.12", "cp312-cp312-musllinux_1_2_aarch64"),
+        ("musllinux-aarch64", "3.12", "py3-none-manylinux_2_17_aarch64"),
+        ("macos-arm64", "3.12", "graalpy312-graalpy240_312_native-macosx_11_0_arm64"),
     ],
 )
 def test_wheels_that_a_target_does_not_take(platform: str, python: str, tags: str) -> None:
@@ -206,3 +254,27 @@ def test_noarch_has_no_target_of_its_own() -> None:
     assert [str(one) for one in found] == [
         f"{name}/{python}" for name in DEFAULT_PLATFORMS if name != NOARCH for python in ("3.12", "3.13t")
     ]
+
+
+@pytest.mark.parametrize("one", EVERY_TARGET, ids=str)
+def test_tags_are_of_the_target_s_own_system_and_build(one: Target) -> None:
+    starts = {
+        "linux": ("manylinux", "linux_"),
+        "macos": ("macosx_",),
+        "windows": ("win_",),
+        "musllinux": ("musllinux_", "linux_"),
+    }[one.platform.name.partition("-")[0]]
+    own = f"cp3{one.python.minor}{'t' if one.python.free_threaded else ''}"
+    stable = "abi3t" if one.python.free_threaded else "abi3"
+    for tag in one.tags:
+        assert tag.platform == "any" or tag.platform.startswith(starts)
+        assert tag.abi in ("none", own, stable)
+        assert tag.interpreter.startswith(("cp3", "py3"))
+    arch = one.platform.platform_machine.lower()
+    assert any(tag.platform.endswith(arch) for tag in one.tags)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_newer_systems_come_before_older_ones(name: str) -> None:
+    releases = [release_asked(tag) for tag in PLATFORMS[name].platform_tags]
+    assert releases == sorted(releases, reverse=True)

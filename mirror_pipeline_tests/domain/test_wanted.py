@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
+from packaging.markers import Marker
 
 from mirror_pipeline.domain.lock import Lock, Selection
 from mirror_pipeline.domain.target import Python
-from mirror_pipeline.domain.wanted import pythons_of, refuse_unknown_names, selection_of, wanted_of
-from mirror_pipeline.errors import SettingsError
+from mirror_pipeline.domain.wanted import (
+    environments_warnings,
+    pythons_of,
+    refuse_unknown_names,
+    selection_of,
+    wanted_of,
+)
+from mirror_pipeline.errors import INPUT_IS_WRONG, LockError, SettingsError
 from mirror_pipeline_tests.locks import lock_of, pin
 
 TODAY = date(2026, 11, 15)
@@ -135,3 +143,55 @@ def test_a_project_s_part_of_the_plan() -> None:
     wanted, warnings = wanted_of(LOCK, chosen("dev"), (Python(9), Python(12)), TODAY)
     assert (wanted.lock, wanted.selection, names(wanted.pythons)) == (LOCK, chosen("dev"), "3.12")
     assert len(warnings) == 1
+
+
+# Environments that a lock was made for.
+
+ALL = ("linux-x86_64", "windows-amd64", "noarch")
+
+
+def made_for(*markers: str) -> Lock:
+    return replace(LOCK, environments=tuple(map(Marker, markers)))
+
+
+def test_a_lock_for_every_environment_leaves_nothing_out() -> None:
+    assert environments_warnings(LOCK, ALL, (Python(12),)) == ()
+    everywhere = made_for("sys_platform == 'linux'", "sys_platform == 'win32'")
+    assert environments_warnings(everywhere, ALL, (Python(12),)) == ()
+
+
+def test_a_platform_that_a_lock_was_not_made_for_is_left_out_with_a_warning() -> None:
+    lock = made_for("sys_platform == 'linux'", "sys_platform == 'darwin'")
+    assert environments_warnings(lock, ALL, (Python(11), Python(12))) == (
+        'windows-amd64 is left out: shop was locked for sys_platform == "linux" or sys_platform == "darwin"',
+    )
+
+
+def test_where_some_pythons_only_are_left_out_the_warning_names_them() -> None:
+    lock = made_for("sys_platform == 'linux' and python_full_version >= '3.12'", "sys_platform == 'win32'")
+    (warning,) = environments_warnings(lock, ALL, (Python(10), Python(11), Python(12)))
+    assert warning.startswith("linux-x86_64 with Python 3.10, 3.11 is left out: shop was locked for ")
+
+
+def test_a_part_of_the_patch_releases_is_enough() -> None:
+    lock = made_for("python_full_version >= '3.12.4'")
+    assert environments_warnings(lock, ALL, (Python(12),)) == ()
+
+
+def test_a_lock_that_was_made_for_none_of_the_targets_is_an_error() -> None:
+    with pytest.raises(LockError) as caught:
+        wanted_of(made_for("sys_platform == 'darwin'"), chosen(), (Python(12),), TODAY, ALL)
+    assert caught.value.exit_code == INPUT_IS_WRONG
+    assert caught.value.facts == {
+        "project": "shop",
+        "environments": ['sys_platform == "darwin"'],
+        "targets": ["linux-x86_64/3.12", "windows-amd64/3.12"],
+    }
+    assert "shop was locked for" in str(caught.value)
+
+
+def test_warnings_of_pythons_and_of_platforms_come_together() -> None:
+    asked = (Python(9), Python(12))
+    wanted, warnings = wanted_of(made_for("sys_platform == 'linux'"), chosen(), asked, TODAY, ALL)
+    assert names(wanted.pythons) == "3.12"
+    assert [warning.partition(" is left out")[0] for warning in warnings] == ["Python 3.9", "windows-amd64"]

@@ -1,0 +1,154 @@
+"""Project pages of upstream indexes (PEP 503, 691): each is asked for once in the life of a process.
+
+A page is kept as it came, compressed, and read again for each question: pages list thousands of files, and
+few of them are ever wanted. An index at a ``file:`` URL is read from disk, as pip reads it.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
+
+from mirror_pipeline.adapters.files import sha256_of
+from mirror_pipeline.adapters.retrying import Retrier, StatusError
+from mirror_pipeline.adapters.transport import Transport
+from mirror_pipeline.adapters.urls import index_key, is_on_disk, redacted, split_login
+from mirror_pipeline.domain.simple_page import ACCEPT, PageError, Wanted, read_page
+from mirror_pipeline.domain.wheelset import UpstreamFile
+from mirror_pipeline.errors import UpstreamError
+
+_PAGE = "index.html"
+_QUICK = 1
+"""zlib's level: a page of 1.7 MB shrinks to a tenth in a few milliseconds."""
+_Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page as it came. ``base`` is where it was found, after redirects."""
+
+    packed: bytes
+    media: str
+    base: str
+
+
+class Pages:
+    """The pages of any number of indexes, for the length of one process; many threads may ask."""
+
+    def __init__(self, transport: Transport, retrier: Retrier) -> None:
+        self._transport, self._retrier = transport, retrier
+        self._pages: dict[_Key, _Page] = {}
+        self._read: dict[_Key, Mapping[str, UpstreamFile]] = {}
+        self._turns: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def files(self, index: str, project: str, releases: frozenset[str]) -> Mapping[str, UpstreamFile]:
+        """The files of some releases by name; an index that does not know the project has none.
+
+        A release is the version as file names spell it (``release_of``). An index that cannot be asked, or
+        answers with something else than a page, is an ``UpstreamError``.
+        """
+        key = (*index_key(index), project, releases)
+        with self._guard:
+            known = self._read.get(key)
+        if known is None:
+            found = self._files(index, project, lambda name, _: release_of(name) in releases)
+            known = {file.file: file for file in found}
+            with self._guard:
+                self._read[key] = known
+        return known
+
+    def listing(self, index: str, project: str) -> tuple[UpstreamFile, ...]:
+        """Every file of a project, none with credentials in its URL. Read anew each time: keep what you need.
+
+        Files on disk get the digest of their bytes where the page states none.
+        """
+        files = self._files(index, project, lambda _name, _digest: True)
+        complete = _hashed if is_on_disk(index) else _without_login
+        return tuple(complete(file) for file in files)
+
+    def _files(self, index: str, project: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
+        page = self._page(index, project)
+        try:
+            return read_page(zlib.decompress(page.packed), page.media, page.base, wanted)
+        except PageError as error:
+            url = redacted(_url(index, project))
+            raise UpstreamError(f"{url}: {error}", url=url, project=project) from None
+
+    def _page(self, index: str, project: str) -> _Page:
+        key = (*index_key(index), project)
+        with self._guard:
+            turn = self._turns[key]
+        with turn:  # who asks for the same page waits for it
+            if key not in self._pages:
+                self._transport.credentials.learn(index)
+                url = _url(index, project)
+                content, media, base = _from_disk(url) if is_on_disk(index) else self._load(url)
+                self._pages[key] = _Page(zlib.compress(content, _QUICK), media, base)
+        return self._pages[key]
+
+    def _load(self, url: str) -> tuple[bytes, str, str]:
+        def request() -> tuple[bytes, str, str]:
+            body = bytearray()
+            answer = self._transport.get(
+                url, lambda _head, chunk: body.extend(chunk), {"Accept": ACCEPT}, decode=True
+            )
+            if answer.status == 404:
+                return b"", "text/html", url
+            if answer.status != 200:
+                raise StatusError(answer, url)
+            return bytes(body), answer.headers.get("content-type", ""), answer.url
+
+        return self._retrier.run(url, request)
+
+
+def release_of(file: str) -> str:
+    """The version as a file name spells it: the part between the first two dashes of a wheel's name."""
+    parts = file.split("-")
+    if file.endswith(".whl") and len(parts) > 4:
+        return parts[1]
+    return file.rpartition("-")[2].removesuffix(".tar.gz").removesuffix(".zip")
+
+
+def path_of(url: str) -> Path:
+    """Where a ``file:`` URL points to."""
+    return Path(url2pathname(urlsplit(url).path))
+
+
+def _url(index: str, project: str) -> str:
+    return f"{index.rstrip('/')}/{quote(project)}/"
+
+
+def _from_disk(url: str) -> tuple[bytes, str, str]:
+    page = path_of(url) / _PAGE
+    with _reading(page):
+        return (page.read_bytes() if page.is_file() else b""), "text/html", f"{url}{_PAGE}"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UpstreamError(f"{path}: {error.strerror or error}", path=str(path)) from None
+
+
+def _hashed(file: UpstreamFile) -> UpstreamFile:
+    if file.sha256 or not is_on_disk(file.url):
+        return file
+    path = path_of(file.url)
+    with _reading(path):
+        return replace(file, sha256=sha256_of(path)) if path.is_file() else file
+
+
+def _without_login(file: UpstreamFile) -> UpstreamFile:
+    plain, login = split_login(file.url)
+    return replace(file, url=plain) if login else file
