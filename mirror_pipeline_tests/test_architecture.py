@@ -24,7 +24,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "errors": set(),
     "domain": {"errors"},
     "lockfiles": {"domain", "errors"},
-    "settings": {"domain", "errors"},
+    "config_values": {"errors"},
+    "settings": {"config_values", "domain", "errors"},
     "configuration": {"settings", "errors"},
     "adapters": {"lockfiles", "domain", "errors"},
     "phases": {"adapters", "lockfiles", "domain", "settings", "errors"},
@@ -44,7 +45,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 """One way only: definitions → assets, resources → phases → adapters → lockfiles, domain → errors."""
 
 KNOW_DAGSTER = {"definitions", "automation", "staleness", "resources", "refresh", "instance", "assets"}
-PURE = {"domain", "lockfiles", "settings", "errors"}
+PURE = {"domain", "lockfiles", "config_values", "settings", "errors"}
 HTTP = {
     "aiohttp", "boto3", "botocore", "http", "httpx", "pycurl", "requests", "socketserver", "starlette",
     "urllib.request", "urllib3", "uvicorn",

@@ -303,7 +303,7 @@ class TestDefinitions:
             for asset in definitions.resolve_asset_graph().assets_defs
             if asset.op.retry_policy is not None
         }
-        assert retried == {"wheels", "s3_sync"}
+        assert retried == {"requirements", "wheels", "s3_sync"}
 
     def test_dagster_validates_the_workspace(self, bench: Workbench, tmp_path: Path) -> None:
         result = subprocess.run(

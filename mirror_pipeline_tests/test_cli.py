@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -21,7 +21,8 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from mirror_pipeline import cli
-from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, tree, workbench
+from mirror_pipeline_tests.mirrors import WINDOWS, Kept, Locked, Workbench, keep, tree, workbench
+from mirror_pipeline_tests.wheels import wheel
 
 PATIENCE = 60.0
 PLATFORMS = ["linux-x86_64", "windows-amd64", "noarch"]
@@ -157,9 +158,70 @@ class TestPlan:
                 "version": "1.0",
                 "pythons": ["3.11"],
                 "reason": "no wheel for windows-amd64 among 1",
+                "wanted_by": ["shop"],
             }
         ]
-        assert answer["outside"] == []
+        assert answer["outside"] == answer["unnamed"] == answer["unknown_hashes"] == []
+        assert [part["floors"] for part in answer["platforms"].values()] == [[], [], []]
+
+    @pytest.mark.parametrize("policy", ["compatible", "best-per-floor"])
+    def test_floors_are_said_and_change_no_exit_code(self, empty: Workbench, run: Run, policy: str) -> None:
+        empty.put(
+            Locked((wheel("newest", tag="cp311-cp311-manylinux_2_39_x86_64"), wheel("newest", tag=WINDOWS)))
+        )
+        empty.configure(MIRROR_WHEELS=policy, MIRROR_GLIBC="2.17")
+        done = run("plan", "--offline", "--config", empty.config, "--json")
+        assert (done.code, done.answer["status"]) == (0, "ok")
+        assert done.answer["platforms"]["linux-x86_64"]["floors"] == [
+            {
+                "project": "newest",
+                "version": "1.0",
+                "pythons": ["3.11"],
+                "needs": "glibc 2.39",
+                "floor": "glibc 2.17",
+            }
+        ]
+        assert done.answer["platforms"]["windows-amd64"]["floors"] == []
+        assert "glibc 2.39" in run("plan", "--offline", "--config", empty.config).out
+
+    def test_one_wheel_per_target_under_best_per_floor(self, empty: Workbench, run: Run) -> None:
+        old, new = (wheel("native", tag=f"cp311-cp311-manylinux_2_{minor}_x86_64") for minor in (17, 28))
+        empty.put(replace(empty.packages["native"], dists=(old, new, empty.dist("native", "win"))))
+        for policy, glibc, kept in (
+            ("compatible", "2.17", {old.file, new.file}),
+            ("best-per-floor", "2.17", {old.file}),
+            ("best-per-floor", "2.28", {new.file}),
+        ):
+            empty.configure(MIRROR_WHEELS=policy, MIRROR_GLIBC=glibc)
+            answer = run("plan", "--offline", "--config", empty.config, "--json").answer
+            linux = answer["platforms"]["linux-x86_64"]["artifacts"]
+            assert {artifact["file"] for artifact in linux} == kept
+
+    def test_pins_known_by_hash_only_are_named_by_upstream_alone(self, empty: Workbench, run: Run) -> None:
+        alpha, unknown = empty.dist("alpha"), "0" * 64
+        lines = (
+            f"alpha==1.0 --hash=sha256:{alpha.sha256} --hash=sha256:{unknown}",
+            f"ghost==2.0 --hash=sha256:{unknown}",
+        )
+        (empty.root / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        empty.configure(ORBIT_PROJECT="requirements.txt", MIRROR_PLATFORMS="linux-x86_64")
+
+        offline = run("plan", "--offline", "--config", empty.config, "--json")
+        assert (offline.code, empty.upstream.count()) == (0, 0)
+        assert offline.answer["unnamed"] == ["alpha==1.0", "ghost==2.0"]
+        assert offline.answer["targets"] == {"linux-x86_64/3.11": ["alpha==1.0", "ghost==2.0"]}
+        assert offline.answer["platforms"]["noarch"]["artifacts"] == []
+
+        asked = run("plan", "--config", empty.config, "--json")
+        assert (asked.code, asked.answer["unnamed"]) == (1, [])
+        assert [a["file"] for a in asked.answer["platforms"]["noarch"]["artifacts"]] == [alpha.file]
+        assert [
+            (gap["project"], gap["reason"]) for gap in asked.answer["platforms"]["linux-x86_64"]["gaps"]
+        ] == [("ghost", "no upstream lists a file with its locked hash")]
+        assert asked.answer["unknown_hashes"] == [
+            {"project": name, "version": version, "hashes": [unknown]}
+            for name, version in (("alpha", "1.0"), ("ghost", "2.0"))
+        ]
 
     def test_offline_asks_nobody(self, empty: Workbench, run: Run) -> None:
         empty.upstream.close()

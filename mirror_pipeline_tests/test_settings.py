@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror_pipeline.domain.coverage import Policy
+from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, PLATFORMS, Python
 from mirror_pipeline.errors import INPUT_IS_WRONG, SettingsError
 from mirror_pipeline.settings import Settings, parse_settings
@@ -42,9 +43,7 @@ def test_what_is_meant_where_nothing_is_said() -> None:
         extras=(),
         platforms=DEFAULT_PLATFORMS,
         pythons=(),
-        policy=Policy("compatible", "never"),
-        glibc=(2, 28),
-        macos=(13, 0),
+        policy=Policy("compatible", "never", Floors(glibc=(2, 28), macos=(13, 0))),
         index_url=None,
         extra_index_urls=None,
         file_hosts=(),
@@ -144,7 +143,10 @@ def test_a_line_that_is_no_assignment_is_refused_with_its_number(line: str) -> N
 
 BAD = [
     ("MIRROR_SELECTION", "dev", "prod or all"),
-    ("MIRROR_WHEELS", "best", "compatible"),
+    ("MIRROR_WHEELS", "best", "compatible or best-per-floor"),
+    ("MIRROR_PYTHONS", "pypy3.10", "CPython only (PyPy is not mirrored): 3.8, 3.9"),
+    ("MIRROR_PYTHONS", "3.7", "CPython 3.8, 3.9"),
+    ("MIRROR_PLATFORMS", "linux-armv7l", "linux-x86_64, linux-aarch64, macos-arm64"),
     ("MIRROR_SDISTS", "sometimes", "never or fallback or always"),
     ("MIRROR_EXPORTER", "uv", "lock or poetry"),
     ("MIRROR_GLIBC", "2", "a version such as 2.28"),
@@ -276,14 +278,17 @@ def test_an_index_of_ours_replaces_what_pip_would_add(
 
 @pytest.mark.parametrize(("value", "numbers"), [("2.17", (2, 17)), ("2.34", (2, 34)), ("02.5", (2, 5))])
 def test_floors(value: str, numbers: tuple[int, int]) -> None:
-    assert parse(MIRROR_GLIBC=value).glibc == numbers
+    assert parse(MIRROR_GLIBC=value).policy.floors == Floors(glibc=numbers)
+    assert parse(MIRROR_MACOS=value).policy.floors == Floors(macos=numbers)
 
 
 def test_every_choice_can_be_made() -> None:
     found = parse(
-        "MIRROR_SDISTS=Fallback\nMIRROR_SELECTION=PROD\nMIRROR_EXPORTER=poetry\nMIRROR_SCHEDULE=*/5 * * * 1-5"
+        "MIRROR_WHEELS=Best-per-Floor\nMIRROR_SDISTS=Fallback\nMIRROR_SELECTION=PROD\n"
+        "MIRROR_EXPORTER=poetry\nMIRROR_SCHEDULE=*/5 * * * 1-5"
     )
     assert (found.policy.sdists, found.selection, found.exporter) == ("fallback", "prod", "poetry")
+    assert found.policy.wheels == "best-per-floor"
     assert found.schedule == "*/5 * * * 1-5"
 
 
