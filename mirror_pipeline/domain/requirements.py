@@ -29,17 +29,18 @@ def requirement_lines(lock: Lock, conditions: Conditions, selection: str) -> str
         f"# {lock.project}: the selection '{selection}' of its {lock.format} lock.",
         "# Written by mirror-pipeline; edit the lock instead.",
     ]
+    if selection == "all" and lock.conflicts:
+        header.append("# Some of its extras or groups exclude each other: it cannot be installed as a whole.")
     chosen = _chosen(lock, conditions)
-    outside = [
-        f"# outside the mirror: {pin.name} ({pin.source.kind} {without_login(pin.source.url or '')})".rstrip(
-            " )"
-        )
-        + ")"
-        for pin in chosen
-        if not pin.source.mirrored
-    ]
+    outside = [_told_outside(pin) for pin in chosen if not pin.source.mirrored]
     blocks = [_requirement(pin, conditions[pin.key]) for pin in chosen if pin.source.mirrored]
     return "\n".join([*header, *outside, *blocks]) + "\n"
+
+
+def _told_outside(pin: Pin) -> str:
+    """A comment of one line, whatever a lock has for a URL: what follows a line break would count."""
+    place = " ".join(without_login(pin.source.url or "").split())
+    return f"# outside the mirror: {pin.name} ({f'{pin.source.kind} {place}'.rstrip()})"
 
 
 def _chosen(lock: Lock, conditions: Conditions) -> Sequence[Pin]:

@@ -46,7 +46,7 @@ def _parsed(text: str) -> Marker | None:
         return None
     marker = Marker(text)
     marker.evaluate(context="lock_file")  # that there is an answer is what counts
-    if not can_be_joined(marker):
+    if not can_be_joined(marker) or not str(marker).isprintable():  # it becomes a part of one line
         raise InvalidMarker(text)
     return marker
 

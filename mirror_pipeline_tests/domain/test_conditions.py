@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
@@ -124,7 +125,7 @@ def test_conditions_along_a_way_are_joined_and_ways_are_united() -> None:
     assert found == {
         "a==1.0": 'sys_platform == "win32"',
         "b==1.0": 'sys_platform == "linux"',
-        "c==1.0": 'sys_platform == "win32" and python_version < "3.12" or sys_platform == "linux"',
+        "c==1.0": 'python_version < "3.12" and sys_platform == "win32" or sys_platform == "linux"',
     }
 
 
@@ -149,3 +150,56 @@ def test_a_pin_that_can_never_apply_has_no_condition() -> None:
         ],
     )
     assert set(pin_conditions(lock, Selection())) == {a.key}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'python_version == "abc"',
+        'python_version ~= "3.11"',
+        'python_version != "3.11.*"',
+        '"linux" in sys_platform',
+        'platform_machine not in "x86_64 arm64"',
+        'python_version === "3.11"',
+        '(os_name == "nt" or sys_platform == "darwin") and python_version >= "3.12"',
+    ],
+)
+@pytest.mark.parametrize("opposite", [False, True])
+def test_every_kind_of_comparison_and_its_opposite_survives(text: str, opposite: bool) -> None:
+    """An edge that puts an extra in force is asked for by a marker that wants it, or wants it not."""
+    a, b = pin("a"), pin("b")
+    asks = '"x" not in extras' if opposite else '"x" in extras'
+    edges = [
+        Edge(Root(), a.key, marker=Marker(text), activates=("x",)),
+        Edge(Root(), b.key, marker=Marker(asks)),
+    ]
+    lock = lock_of(a, b, edges=edges, extras=["x"])
+    conditions, graph = pin_conditions(lock, Selection()), graph_of(lock)
+    for environment in ENVIRONMENTS:
+        holds = {key for key, marker in conditions.items() if holds_in(marker, environment)}
+        assert holds == reachable(graph, Selection(), environment)
+
+
+def test_of_what_is_no_version_both_orders_may_be_false() -> None:
+    a = pin("a")
+    split = [wants(a, 'platform_release < "5"'), wants(a, 'platform_release >= "5"')]
+    lock = lock_of(a, edges=split)
+    (marker,) = pin_conditions(lock, Selection()).values()
+    assert marker is not None
+    assert not satisfies(marker, ENVIRONMENTS[0])
+    assert reachable(graph_of(lock), Selection(), ENVIRONMENTS[0]) == frozenset()
+
+
+def test_many_ways_with_many_markers_take_no_time_to_speak_of() -> None:
+    """Rewriting these by distribution did not end within minutes."""
+    pins = [pin(f"p{number}") for number in range(24)]
+    texts = [f'platform_release {"<" if number % 2 else ">="} "{number}"' for number in range(24)]
+    edges = [wants(pins[0])]
+    for number, text in enumerate(texts[:-1]):
+        for step in (1, 2, 3):
+            if number + step < len(pins):
+                target = pins[number + step].key
+                edges.append(Edge(Node(pins[number].key), target, marker=Marker(text)))
+                edges.append(Edge(Node(pins[number].key), target, marker=Marker(texts[number + step])))
+    conditions = pin_conditions(lock_of(*pins, edges=edges), Selection())
+    assert set(conditions) == {item.key for item in pins}

@@ -95,6 +95,14 @@ def test_hashes_without_a_file_name_are_accepted_too() -> None:
     assert read_back(text_of(lock)) == {"a==1.0": ("", {digest_of("a-1.0-py3-none-any.whl"), unknown})}
 
 
+def test_extras_that_exclude_each_other_are_told_where_all_of_them_are() -> None:
+    both = Selection(extras=frozenset({"cpu", "gpu"}))
+    lock = replace(lock_of(pin("a"), extras=["cpu", "gpu"]), conflicts=(both,))
+    assert "exclude each other" in text_of(lock, both, "all")
+    assert "exclude each other" not in text_of(lock, Selection(), "prod")
+    assert "exclude each other" not in text_of(lock_of(pin("a")), Selection(), "all")
+
+
 def test_two_versions_stand_in_their_order() -> None:
     pins = [pin("a", version) for version in ("10.0", "9.0")]
     assert list(read_back(text_of(lock_of(*pins)))) == ["a==9.0", "a==10.0"]
@@ -182,3 +190,27 @@ def test_a_pylock_is_valid_and_says_the_conditions(lock: Lock, selection: Select
     assert {f"{item.name}=={item.version}": str(item.marker or "") for item in document.packages} == {
         item.label: str(conditions[item.key] or "") for item in lock.pins if item.key in conditions
     }
+
+
+def test_no_source_can_write_a_line_of_its_own() -> None:
+    source = Source("git", "https://git.example/a\n--index-url https://evil.example\u2028-e .")
+    lines = text_of(lock_of(pin("a", source=source))).splitlines()
+    assert [line for line in lines if not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://someone:secret@git.example/a", "https://git.example/a"),
+        ("HTTPS://secret@git.example/a", "HTTPS://git.example/a"),
+        ("https://git.example/a?token=secret&rev=main#0123", "https://git.example/a?token=...&rev=main#0123"),
+        (
+            "ssh://git@git.example/a?rev=main&subdirectory=b",
+            "ssh://git@git.example/a?rev=main&subdirectory=b",
+        ),
+        ("../a", "../a"),
+    ],
+)
+def test_what_lies_outside_is_told_without_secrets(url: str, told: str) -> None:
+    text = text_of(lock_of(pin("a", source=Source("git", url))))
+    assert f"# outside the mirror: a (git {told})" in text.splitlines()

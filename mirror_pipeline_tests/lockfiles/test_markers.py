@@ -39,10 +39,12 @@ def test_what_packaging_and_the_marker_algebra_understand_is_a_marker(text: str)
         "extra in 'x'",
         "extra > 'x'",
         "extra == os_name",
-        "python_version == 'abc'",
+        "sys_platform == 'a\"b'",
         "python_version >= '" + "9" * 5000 + "'",
         "(" * 3000,
         "x" * 5000,
+        "sys_platform != 'a\u2028--index-url https://evil.example'",
+        "sys_platform != 'a\x0b-e .'",
     ],
 )
 def test_any_other_text_is_refused_with_its_place_in_a_line_that_can_be_read(text: str) -> None:
