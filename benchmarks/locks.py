@@ -2,11 +2,11 @@
 
     python benchmarks/locks.py [LOCK ...] [--sizes 275,550,1100,2200] [--pythons 3.11,3.12,3.13]
 
-Without arguments the locks are made up: uv and poetry 2.0 (a graph that is walked per target), poetry 2.1
-(groups and markers per package) and Pipfile.lock (hashes only), each package with five files and a few
-dependencies, some of them under a marker. Reading is from bytes to the parsed lock; selecting is the whole
-plan for all nine platforms: the walk, wheel tags, gaps. Times are medians of five runs in one process, with
-nothing kept in between.
+Without arguments the locks are made up: uv and poetry 2.0 (a graph that is walked per target), poetry 2.1 and
+pylock (conditions per package), Pipfile.lock and requirements (hashes only), each package with five files and
+a few dependencies, some of them under a marker. Reading is from bytes to the parsed lock; selecting is the
+whole plan for all nine platforms: the walk, wheel tags, gaps; markers are those of the requirement files.
+Times are medians of five runs in one process, with nothing kept in between.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mirror_pipeline.adapters.projects import load_projects
 from mirror_pipeline.domain import artifact
-from mirror_pipeline.domain.lock import everything
+from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.lock import Lock, everything
 from mirror_pipeline.domain.plan import Wanted, make_plan
 from mirror_pipeline.domain.target import NOARCH, PLATFORMS, Python
 from mirror_pipeline.lockfiles import formats, markers
@@ -47,10 +49,11 @@ class Timed:
     packages: int
     reading: float
     selecting: float
+    writing: float
 
     @property
     def together(self) -> float:
-        """Both."""
+        """What the plan takes: reading and selecting."""
         return self.reading + self.selecting
 
 
@@ -130,6 +133,32 @@ def pipfile_lock(count: int) -> str:
     return json.dumps({"_meta": {"pipfile-spec": 6, "requires": {}, "sources": []}, "default": section})
 
 
+def pylock(count: int) -> str:
+    """A pylock.toml."""
+    parts = ['lock-version = "1.0"\ncreated-by = "shop"\n']
+    for number in range(count):
+        locked = [
+            f'{{ url = "https://files.example/{name}", size = 1000, hashes = {{ sha256 = "{digest}" }} }}'
+            for name, digest in files(number)
+        ]
+        marker = f"marker = {json.dumps(_MARKERS[number % 3])}\n" if number % 2 else ""
+        parts.append(
+            f'[[packages]]\nname = "package-{number:05}"\nversion = "1.0"\n{marker}'
+            f"sdist = {locked[-1]}\nwheels = [{', '.join(locked[:-1])}]\n"
+        )
+    return "\n".join(parts)
+
+
+def requirements(count: int) -> str:
+    """A requirements file with hashes."""
+    return "".join(
+        f"package-{number:05}==1.0{f' ; {_MARKERS[number % 3]}' if number % 2 else ''}"
+        + "".join(f" \\\n    --hash=sha256:{digest}" for _, digest in files(number))
+        + "\n"
+        for number in range(count)
+    )
+
+
 def pyproject(count: int) -> str:
     """What the project of a poetry lock wants: every tenth package."""
     wanted = "".join(f'package-{number:05} = "*"\n' for number in range(0, count, 10))
@@ -143,7 +172,9 @@ def made_up(count: int) -> Iterator[ProjectFiles]:
         ("uv.lock", uv_lock(count)),
         ("poetry.lock 2.0", poetry_lock(count, "2.0")),
         ("poetry.lock 2.1", poetry_lock(count, "2.1")),
+        ("pylock.toml", pylock(count)),
         ("Pipfile.lock", pipfile_lock(count)),
+        ("requirements.txt", requirements(count)),
     ):
         yield ProjectFiles(name, "", name, {name: text.encode(), "pyproject.toml": own})
 
@@ -156,22 +187,27 @@ def forget() -> None:
 
 def timed(project: ProjectFiles, pythons: Sequence[Python]) -> Timed:
     """Read and select several times over."""
-    reading, selecting = [], []
+    reading, selecting, writing = [], [], []
     for _ in range(_RUNS):
         forget()
-        lock, seconds = measured(lambda: formats.read_lock(project))
-        reading.append(seconds)
-        wanted = Wanted(lock, everything(lock), tuple(pythons))
-        _, seconds = measured(lambda wanted=wanted: make_plan([wanted], (*PLATFORMS, NOARCH)))  # type: ignore[misc]
-        selecting.append(seconds)
-    return Timed(project.name, len(lock.pins), statistics.median(reading), statistics.median(selecting))
+        started = time.perf_counter()
+        lock = formats.read_lock(project)
+        reading.append(time.perf_counter() - started)
+        selecting.append(seconds(partial(plan, lock, pythons)))
+        writing.append(seconds(partial(pin_conditions, lock, everything(lock))))
+    return Timed(project.name, len(lock.pins), *map(statistics.median, (reading, selecting, writing)))
 
 
-def measured(work: Callable[[], object]) -> tuple[object, float]:
-    """A result, and the seconds that it took."""
+def plan(lock: Lock, pythons: Sequence[Python]) -> None:
+    """Everything in the lock, for every platform."""
+    make_plan([Wanted(lock, everything(lock), tuple(pythons))], (*PLATFORMS, NOARCH), offline=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """The seconds that something takes."""
     started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
+    work()
+    return time.perf_counter() - started
 
 
 def table(rows: Sequence[Timed], pythons: Sequence[Python]) -> str:
@@ -179,11 +215,12 @@ def table(rows: Sequence[Timed], pythons: Sequence[Python]) -> str:
     head = (
         f"{platform.python_implementation()} {platform.python_version()}, {len(PLATFORMS) + 1} platforms × "
         f"{len(pythons)} Pythons, median of {_RUNS} runs\n\n"
-        "| lock | packages | reading | selecting | together | per package |\n|---|--:|--:|--:|--:|--:|\n"
+        "| lock | packages | reading | selecting | both | per package | markers |\n"
+        "|---|--:|--:|--:|--:|--:|--:|\n"
     )
     return head + "".join(
         f"| {row.lock} | {row.packages} | {row.reading:.2f} s | {row.selecting:.2f} s "
-        f"| {row.together:.2f} s | {row.together / row.packages * 1e3:.2f} ms |\n"
+        f"| {row.together:.2f} s | {row.together / row.packages * 1e3:.2f} ms | {row.writing:.2f} s |\n"
         for row in rows
     )
 
