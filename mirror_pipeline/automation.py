@@ -15,9 +15,10 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.errors import MirrorError
+from mirror_pipeline.phases.index import is_outdated
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
-from mirror_pipeline.phases.requirements import edited_requirements
+from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
 from mirror_pipeline.staleness import State, asset_states, most_upstream
 
 _SENSOR_SECONDS = 30
@@ -112,12 +113,18 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
 def observed(mirror: Mirror) -> dict[str, str]:
     """Data versions that can be looked up in the world: the lock files and the live site as they are now.
 
+    The requirements and the index are among them where they were made from something else than there is now.
+
     A lock that cannot be read counts as changed: the run that snapshots it says what is wrong.
     """
     live = mirror.site.manifest()
     seen = {graph.S3_SYNC: live.digest if live else "nothing is published"}
     if edited_requirements(mirror):
         seen[graph.REQUIREMENTS] = "a requirement file was edited or removed"
+    if may_be_named_now(mirror):
+        seen[graph.REQUIREMENTS] = "other indexes may know the hashes that are left"
+    if is_outdated(mirror):
+        seen[graph.INDEX] = "made from other requirements"
     try:
         return {**seen, graph.LOCK: current_version(mirror)}
     except MirrorError as error:

@@ -17,7 +17,7 @@ from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.plan import Gap, Plan, PlatformPlan
 from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.domain.verification import Report
-from mirror_pipeline.errors import DocumentError, MirrorError, UpstreamError
+from mirror_pipeline.errors import DocumentError, FetchFailedError, MirrorError, UpstreamError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
 from mirror_pipeline.phases.requirements import read_projects, with_file_names
@@ -142,6 +142,12 @@ def refresh_command(call: Invocation, *, force: bool) -> Answer:
     }, code
 
 
+def _advice(failures: Sequence[MirrorError]) -> str:
+    if all(isinstance(error, FetchFailedError) and not error.retryable for error in failures):
+        return "Trying again will not help as long as the lock and the upstream differ."
+    return "Run 'mirror-pipeline refresh' to go on."
+
+
 def _failed(
     call: Invocation,
     answer: Mapping[str, Any],
@@ -153,7 +159,7 @@ def _failed(
     if not call.json:
         for line in _error_lines(failures):
             call.progress.say(f"error: {line}")
-        call.progress.say("What was published before is unchanged. Run 'mirror-pipeline refresh' to go on.")
+        call.progress.say(f"What was published before is unchanged. {_advice(failures)}")
     described = results.error_object(worst)
     return {
         **answer,
@@ -172,6 +178,7 @@ def _error_lines(failures: Sequence[MirrorError]) -> list[str]:
         str(errors[0])
         if len(errors) == 1
         else f"{cause} ({', '.join(str(error.facts.get('platform', error.kind)) for error in errors)})"
+        + (f": {errors[0].hint}" if errors[0].hint else "")
         for cause, errors in by_cause.items()
     ]
 
@@ -216,7 +223,7 @@ def _print_refreshed(
     results.print_gaps(gaps)
     results.print_findings(report.findings if report else ())
     requirements = mirror.settings.root / "requirements-prod.txt"
-    if requirements.is_file():
+    if len(mirror.settings.projects) == 1 and requirements.is_file():  # several have files of their own
         index = f"{mirror.site.link.as_uri()}/simple/"
         print(f"pip install --index-url {index} --require-hashes -r {shlex.quote(str(requirements))}")  # noqa: T201
 

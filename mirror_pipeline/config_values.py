@@ -1,4 +1,4 @@
-"""``config.env`` as text, and the values that may stand in it: numbers, names, paths, one of several words.
+"""``config.env`` as text, and its values: numbers, names, paths, one of several words, URLs, hosts.
 
 Which keys there are, and what they mean, is said in ``settings``.
 """
@@ -8,16 +8,29 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
 from mirror_pipeline.errors import SettingsError
 
 T = TypeVar("T")
+
+INDEX = "one http://, https:// or file:///... URL"
+INDEXES = "http://, https:// or file:///... URLs, separated by spaces or commas"
+HOSTS = "a host name such as files.example.org, or *.example.org"
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
+"""Broader than logins are: what is malformed may have a password anywhere before its last ``@``."""
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,8 @@ class Values:
             raise self.refused(key, text, allowed) from None
 
     def refused(self, key: str, value: str, allowed: str) -> SettingsError:
-        """The error for a bad value."""
+        """The error for a bad value, which is told without the login of a URL in it."""
+        value = shown(value)
         return SettingsError(
             f"{key}={value!r} is not allowed: expected {allowed}",
             key=key,
@@ -44,6 +58,11 @@ class Values:
             allowed=allowed,
             file=self.file,
         )
+
+
+def shown(text: str) -> str:
+    """A refused text without the login of a URL in it."""
+    return _LOGIN.sub("", text)
 
 
 def parse_file(text: str, file: str, known: Collection[str]) -> tuple[dict[str, str], list[str]]:
@@ -54,8 +73,8 @@ def parse_file(text: str, file: str, known: Collection[str]) -> tuple[dict[str, 
         written = binding.original.string
         line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):
-            shown = written.strip()
-            raise SettingsError(f"{file}:{line}: expected KEY=value, found {shown!r}", file=file, line=line)
+            found = shown(written.strip())
+            raise SettingsError(f"{file}:{line}: expected KEY=value, found {found!r}", file=file, line=line)
         if binding.key is None:
             continue
         if binding.key not in known:
@@ -95,6 +114,73 @@ def paths_of(values: Values, key: str, root: Path) -> tuple[Path, ...]:
 def names_in(text: str) -> tuple[str, ...]:
     """Names separated by commas or spaces; each once, in their order."""
     return tuple(dict.fromkeys(part for part in text.replace(",", " ").split() if part))
+
+
+def index_url(values: Values, key: str) -> str | None:
+    """The URL of an index; None where the value is empty."""
+    text = values.texts[key]
+    several = any("://" in part for part in names_in(text)[1:])  # a comma may stand in a URL
+    if text and (several or not _is_index(text)):
+        raise values.refused(key, _without_secrets(text, text), INDEX)
+    return text or None
+
+
+def index_urls(values: Values, key: str) -> tuple[str, ...]:
+    """URLs of indexes; each once, in their order."""
+    text = values.texts[key]
+    for url in names_in(text):
+        if not _is_index(url):
+            raise values.refused(key, _without_secrets(url, text), INDEXES)
+    return names_in(text)
+
+
+def _is_index(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+        _ = parts.port  # a number that is none is a ValueError, as half of an IPv6 address is
+    except ValueError:
+        return False
+    if not url.isprintable() or " " in url:
+        return False
+    if parts.scheme == "file":
+        return host in ("", "localhost") and parts.path.startswith("/")
+    return parts.scheme in ("http", "https") and bool(host)
+
+
+def _without_secrets(part: str, whole: str) -> str:
+    """A refused part of a value, as it may be shown.
+
+    The separator that made it a part may have stood in a password: then nothing of it but a scheme is safe.
+    """
+    start = _SCHEME.match(part)
+    scheme = start.group() if start else ""
+    is_whole = part == whole or bool(scheme and "@" in part)
+    rest = part[len(scheme) :].rpartition("@")[2] if is_whole or "@" not in whole else "..."
+    return scheme + re.sub(r"([?#]).+", r"\1...", rest)
+
+
+def hosts(values: Values, key: str) -> tuple[str, ...]:
+    """Host names and ``*.example.org`` patterns in lower case, and addresses; each once, in their order.
+
+    A port is refused: files come from hosts, whatever the port.
+    """
+    text = values.texts[key]
+    found: dict[str, None] = {}
+    for name in names_in(text):
+        host = _host(name)
+        if host is None:
+            raise values.refused(key, _without_secrets(name, text), HOSTS)
+        found[host] = None
+    return tuple(found)
+
+
+def _host(text: str) -> str | None:
+    name = text.lower().removesuffix(".")
+    try:
+        return str(ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name))
+    except ValueError:
+        return name if _HOST.fullmatch(name) else None
 
 
 def one_of(values: Values, key: str, allowed: tuple[str, ...]) -> str:

@@ -18,7 +18,8 @@ def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     Without any file the environment has to name the project itself.
     """
     named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    path = (named or Path(DEFAULT_NAME)).absolute()
+    path = named or Path(DEFAULT_NAME)
+    path = path.parent.resolve() / path.name  # the same folder, however it is written: nothing gets stale
     if path.is_file():
         return parse_settings(_text(path), environ, path.parent, str(path))
     if named is not None or not environ.get("ORBIT_PROJECT"):

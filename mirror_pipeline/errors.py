@@ -72,7 +72,10 @@ class DigestMismatchError(MirrorError):
 
 
 class FetchFailedError(MirrorError):
-    """Files that should exist did not arrive: facts ``platform``, ``failures`` (file → reason)."""
+    """Files that should exist did not arrive: facts ``platform``, ``failures`` (file → reason).
+
+    Or no upstream lists them at all: facts ``platform``, ``reason``, ``packages``.
+    """
 
     kind = "fetch-failed"
 

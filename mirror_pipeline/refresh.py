@@ -20,7 +20,7 @@ from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.errors import MirrorError, RunFailedError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror
-from mirror_pipeline.phases.requirements import read_projects
+from mirror_pipeline.phases.requirements import read_projects, refuse_overwriting
 from mirror_pipeline.phases.wheel_plan import plan_for
 from mirror_pipeline.staleness import State, asset_states, dependencies, specs_of
 
@@ -64,7 +64,7 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
     stopped: set[str] = set()
     for asset in dict.fromkeys(state.asset for state in states):
         if done.ran:  # what was recomputed may have changed what this asset is made from
-            states = asset_states(list(specs.values()), instance, seen, only={asset})
+            states = asset_states(list(specs.values()), instance, observed(mirror), only={asset})
         wanted = [state for state in states if state.asset == asset and (force or state.needs_work)]
         if stopped & set(dependencies(specs[asset])):
             stopped.add(asset)
@@ -78,7 +78,9 @@ def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False
 
 def _try_out(mirror: Mirror) -> tuple[str, ...]:
     """Read the locks and plan, writing nothing: raises what is wrong with them; returns warnings."""
-    read = read_projects(mirror, current_snapshot(mirror).projects)
+    projects = current_snapshot(mirror).projects
+    read = read_projects(mirror, projects)
+    refuse_overwriting(mirror, read, projects)
     _, _, warnings = plan_for(mirror, read, offline=True)
     return (*read.warnings, *warnings)
 

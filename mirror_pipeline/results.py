@@ -18,6 +18,10 @@ from mirror_pipeline.errors import MirrorError
 
 OK, FOUND = 0, 1
 
+_MOST_FINDINGS = 25
+"""What fits a screen; the report has them all."""
+_LONGEST_CELL = 200
+
 
 def outcome(gaps: Sequence[object], findings: Sequence[object]) -> tuple[str, int]:
     """Status word and exit code of work that was done."""
@@ -135,9 +139,19 @@ def print_report(report: Report) -> None:
     print_findings(report.findings)
 
 
+def _in_short(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
+
+
 def print_findings(findings: Sequence[Finding]) -> None:
     """Findings, where there are any."""
     if findings:
-        rows = [(f.layer, f.subject, f.problem, f.expected or "", f.actual or "") for f in findings]
+        rows = [
+            (f.layer, f.subject, _in_short(f.problem), f.expected or "", f.actual or "")
+            for f in findings[:_MOST_FINDINGS]
+        ]
         print_table("Findings", ("layer", "subject", "problem", "expected", "actual"), rows)
+        if len(findings) > _MOST_FINDINGS:
+            rest = len(findings) - _MOST_FINDINGS
+            print(f"and {rest} more, all of them in reports/verification-latest.md")  # noqa: T201
         print("'mirror-pipeline refresh --force' fetches and publishes anew what is damaged.")  # noqa: T201

@@ -18,11 +18,15 @@ from mirror_pipeline.config_values import (
     boolean,
     connections,
     cron,
+    hosts,
+    index_url,
+    index_urls,
     names_in,
     one_of,
     parse_file,
     path_of,
     paths_of,
+    shown,
     two_numbers,
 )
 from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
@@ -134,9 +138,9 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
                 values.read("MIRROR_MACOS", two_numbers, "a version such as 13.0"),
             ),
         ),
-        index_url=merged["MIRROR_INDEX_URL"] or None,
-        extra_index_urls=_extra_urls(merged),
-        file_hosts=tuple(host.lower() for host in names_in(merged["MIRROR_FILE_HOSTS"])),
+        index_url=index_url(values, "MIRROR_INDEX_URL"),
+        extra_index_urls=_extra_urls(values),
+        file_hosts=hosts(values, "MIRROR_FILE_HOSTS"),
         allow_unhashed=values.read("MIRROR_ALLOW_UNHASHED", boolean, "true or false"),
         concurrency=values.read("MIRROR_CONCURRENCY", connections, "a whole number from 1 to 128"),
         allow_failures=values.read("MIRROR_ALLOW_FAILURES", boolean, "true or false"),
@@ -157,12 +161,12 @@ def _unknown_in_environment(environ: Mapping[str, str]) -> list[str]:
 
 def _refuse_what_is_not_there_yet(values: Values) -> None:
     for key, what in _NOT_YET.items():
-        if values.texts[key]:
+        if value := shown(values.texts[key]):
             raise SettingsError(
-                f"{key}={values.texts[key]!r}: {what} is not part of this version",
+                f"{key}={value!r}: {what} is not part of this version",
                 hint=f"leave {key} empty to publish to MIRROR_HOME/site",
                 key=key,
-                value=values.texts[key],
+                value=value,
                 allowed="empty",
                 file=values.file,
             )
@@ -200,6 +204,6 @@ def _pythons(values: Values) -> tuple[Python, ...]:
     return tuple(sorted(set(found)))
 
 
-def _extra_urls(merged: Mapping[str, str]) -> tuple[str, ...] | None:
-    urls = names_in(merged["MIRROR_EXTRA_INDEX_URLS"])
-    return urls or (() if merged["MIRROR_INDEX_URL"] else None)
+def _extra_urls(values: Values) -> tuple[str, ...] | None:
+    urls = index_urls(values, "MIRROR_EXTRA_INDEX_URLS")
+    return urls or (() if values.texts["MIRROR_INDEX_URL"] else None)

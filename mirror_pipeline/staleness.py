@@ -178,7 +178,7 @@ def _state(
         return State(
             key, partition, "failed" if failed else "missing", "the last run failed" if failed else "", level
         )
-    why = "; ".join(_reasons(specs, key, partition, record, history, observed))
+    why = "; ".join(dict.fromkeys(_reasons(specs, key, partition, record, history, observed)))
     if failed:
         return State(key, partition, "failed", f"the last run failed{'; ' if why else ''}{why}", level)
     return State(key, partition, "stale" if why else "fresh", why, level)

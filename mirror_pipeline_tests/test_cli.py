@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -307,12 +308,28 @@ class TestRefresh:
             f"-r {bench.root / 'requirements-prod.txt'}"
         )
 
+    def test_the_line_to_try_is_not_made_of_files_of_an_earlier_single_project(
+        self, bench: Workbench, run: Run
+    ) -> None:
+        shutil.copytree(bench.root / "shop", bench.root / "twin")
+        bench.configure(ORBIT_PROJECT="shop:twin")
+        done = run("refresh", "--config", bench.config)
+        assert done.code == 0
+        assert (bench.root / "requirements-prod.txt").is_file(), "it is left from the first run"
+        assert "pip install" not in done.out
+
     def test_setup_does_the_same(self, bench: Workbench, run: Run) -> None:
         answer = run("setup", "--config", bench.config, "--json").answer
         assert (answer["status"], answer["recomputed"]) == ("ok", [])
 
 
 class TestStatus:
+    def test_another_way_to_write_the_path_of_the_configuration_changes_nothing(
+        self, bench: Workbench, run: Run
+    ) -> None:
+        roundabout = bench.root / "shop" / ".." / bench.config.name
+        assert run("status", "--config", roundabout, "--json").answer["fresh"] is True
+
     def test_fresh(self, bench: Workbench, run: Run) -> None:
         answer = run("status", "--config", bench.config, "--json").answer
         assert (answer["status"], answer["fresh"]) == ("ok", True)
@@ -417,6 +434,17 @@ class TestWrongInput:
         assert done.error["kind"] == "lock"
         assert str(bench.lock.parent) in one_line(done.err)
         assert tree(bench.root, without=["home/dagster"]) == before
+
+    def test_a_lock_where_one_would_be_written(self, empty: Workbench, run: Run) -> None:
+        lock = empty.root / "requirements-prod.txt"
+        lock.write_text(f"alpha==1.0 --hash=sha256:{empty.dist('alpha').sha256}\n", encoding="utf-8")
+        empty.configure(ORBIT_PROJECT=lock.name)
+        before = tree(empty.root, without=["home/dagster"])
+        done = run("refresh", "--config", empty.config, "--json")
+        assert done.code == 2
+        assert (done.error["kind"], done.error["file"]) == ("settings", str(lock))
+        assert str(lock) in one_line(done.err)
+        assert tree(empty.root, without=["home/dagster"]) == before
 
     def test_a_conflict_names_its_line(self, bench: Workbench, run: Run) -> None:
         bench.lock.write_text("# poetry\n" + "<<<<<<< ours\n" + bench.lock.read_text("utf-8"), "utf-8")

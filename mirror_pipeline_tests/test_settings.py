@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_ways_to_write_the_same(line: str) -> None:
 
 def test_a_hash_within_a_value_is_no_comment() -> None:
     assert parse("MIRROR_INDEX_URL=https://index.example/#x").index_url == "https://index.example/#x"
-    assert parse("MIRROR_INDEX_URL='https://index.example/ #x'").index_url == "https://index.example/ #x"
+    assert parse("MIRROR_HOME='/data #x'").home == Path("/data #x")
 
 
 def test_the_later_of_two_counts_and_warns() -> None:
@@ -141,7 +142,66 @@ def test_a_line_that_is_no_assignment_is_refused_with_its_number(line: str) -> N
     assert str(error).startswith("config.env:2: expected KEY=value")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["MIRROR_INDEX_URL: https://ann:s3cret@a.example/", "MIRROR_INDEX_URL='https://ann:s3/cret@a.example/"],
+)
+def test_such_a_line_is_shown_without_a_password(line: str) -> None:
+    error = refused(line)
+    assert "MIRROR_INDEX_URL" in str(error)
+    assert "s3" not in str(error)
+    assert "cret" not in str(error)
+
+
+ONE_INDEX = "one http://, https:// or file:///... URL"
+INDEXES = "http://, https:// or file:///... URLs, separated by spaces or commas"
+HOSTS = "a host name such as files.example.org, or *.example.org"
+NO_URLS = [
+    "index.example/simple",
+    "simple",
+    "./wheels",
+    "/srv/wheels",
+    "ftp://index.example/simple",
+    "s3://wheels/simple",
+    "git+https://index.example/simple",
+    "https:index.example",
+    "https://",
+    "https:///simple",
+    "https://:8080/simple",
+    "https://./simple",
+    "https://index.example:http/",
+    "https://index.example:70000/",
+    "https://[::1/simple",
+    "https://index.example/\x07",
+    "file:wheels",
+    "file://",
+    "file://wheels/simple",
+]
+NO_HOSTS = [
+    "https://files.example",
+    "//files.example",
+    "files.example/wheels",
+    "files.example/",
+    "files.example:443",
+    "*",
+    "*.",
+    "*.*.example",
+    "files.*.example",
+    "*files.example",
+    ".files.example",
+    "files..example",
+    "-files.example",
+    "[::1",
+    "f" * 64,
+]
+
 BAD = [
+    *(("MIRROR_INDEX_URL", url, ONE_INDEX) for url in NO_URLS),
+    ("MIRROR_INDEX_URL", "https://a.example/ x", ONE_INDEX),
+    ("MIRROR_INDEX_URL", "https://a.example/ https://b.example/", ONE_INDEX),
+    ("MIRROR_INDEX_URL", "https://a.example/,https://b.example/", ONE_INDEX),
+    *(("MIRROR_EXTRA_INDEX_URLS", url, INDEXES) for url in NO_URLS),
+    *(("MIRROR_FILE_HOSTS", host, HOSTS) for host in NO_HOSTS),
     ("MIRROR_SELECTION", "dev", "prod or all"),
     ("MIRROR_WHEELS", "best", "compatible or best-per-floor"),
     ("MIRROR_PYTHONS", "pypy3.10", "CPython only (PyPy is not mirrored): 3.8, 3.9"),
@@ -196,6 +256,9 @@ def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(
         ("MIRROR_PYTHONS", "3.12,3.7", "3.7", "CPython 3.8"),
         ("MIRROR_PYTHONS", "3.12,3.12t", "3.12t", "free-threaded CPython from 3.13t on"),
         ("MIRROR_PYTHONS", "python3.12", "python3.12", "CPython"),
+        ("MIRROR_EXTRA_INDEX_URLS", "https://a.example/ b.example", "b.example", INDEXES),
+        ("MIRROR_EXTRA_INDEX_URLS", "ftp://a.example/,https://b.example", "ftp://a.example/", INDEXES),
+        ("MIRROR_FILE_HOSTS", "a.example, https://b.example", "https://b.example", HOSTS),
     ],
 )
 def test_of_a_list_the_bad_one_is_named(key: str, value: str, bad: str, allowed: str) -> None:
@@ -274,6 +337,93 @@ def test_an_index_of_ours_replaces_what_pip_would_add(
 ) -> None:
     found = parse(text)
     assert (found.index_url, found.extra_index_urls) == (index, extra)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://index.example",
+        "HTTPS://Index.Example/simple/",
+        "http://ann:s3cret@127.0.0.1:8080/simple/",
+        "http://ann@[::1]:8080/",
+        "https://index.example/a,b/simple?x=y",
+        "file:///srv/an%20index/",
+        "file://localhost/srv/wheels",
+    ],
+)
+def test_an_index_is_at_a_url_of_the_network_or_of_the_disk(url: str) -> None:
+    assert parse(MIRROR_INDEX_URL=url).index_url == url
+    if "," not in url:
+        more = parse(MIRROR_EXTRA_INDEX_URLS=f"{url},https://b.example {url}").extra_index_urls
+        assert more == (url, "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("ftp://ann:s3cret@a.example/simple", "ftp://a.example/simple"),
+        ("ftp://s3cret@a.example", "ftp://a.example"),
+        ("ann:s3cret@a.example/simple", "a.example/simple"),
+        ("s3cret@a.example", "a.example"),
+        ("https://ann:s3/cret@a.example", "https://a.example"),
+        ("https://ann:s3?cr#et@a.example", "https://a.example"),
+        ("https://ann:s3@cret@a.example:x/", "https://a.example:x/"),
+        ("https://ann:s3cret@", "https://"),
+        ("ftp://a.example/?token=s3cret", "ftp://a.example/?..."),
+        ("ftp://a.example/#s3cret", "ftp://a.example/#..."),
+    ],
+)
+@pytest.mark.parametrize("key", ["MIRROR_INDEX_URL", "MIRROR_EXTRA_INDEX_URLS", "MIRROR_FILE_HOSTS"])
+def test_a_refused_url_is_shown_without_what_is_secret(key: str, value: str, shown: str) -> None:
+    error = refused(**{key: value})
+    assert error.facts["value"] == shown
+    assert "s3" not in str(error)
+    assert "cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *itertools.product(
+            ["MIRROR_INDEX_URL", "MIRROR_EXTRA_INDEX_URLS", "MIRROR_FILE_HOSTS"],
+            ["https://ann:s3 cret@a.example/", "https://b.example/ https://ann:s3/cret@a.example/"],
+        ),
+        *itertools.product(
+            ["MIRROR_EXTRA_INDEX_URLS", "MIRROR_FILE_HOSTS"],
+            [
+                "https://ann:s3,cret@a.example/",
+                "https://ann:33,s3cret,cret@a.example/",
+                "https://ann:99999,cret@a.example/",
+                "https://ann:33,44@s3:x,cret@a.example/",
+            ],
+        ),
+    ],
+)
+def test_a_password_that_is_cut_by_a_separator_is_not_shown_either(key: str, value: str) -> None:
+    error = refused(**{key: value})
+    for secret in ("s3", "cret", "33", "99999"):
+        assert secret not in str(error)
+
+
+def test_a_url_under_another_key_is_shown_without_its_password() -> None:
+    for key in ("MIRROR_STORE_URL", "MIRROR_PLATFORMS", "MIRROR_CONCURRENCY"):
+        error = refused(**{key: "https://ann:s3cret@a.example/x"})
+        assert "a.example/x" in str(error)
+        assert "s3cret" not in f"{error} {error.facts}"
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("files.example", ("files.example",)),
+        ("Files.Example., *.Example.ORG *.example.org", ("files.example", "*.example.org")),
+        ("localhost 127.0.0.1", ("localhost", "127.0.0.1")),
+        ("[::1],::1 FE80::1", ("::1", "fe80::1")),
+        ("xn--bcher-kva.example my_host", ("xn--bcher-kva.example", "my_host")),
+    ],
+)
+def test_hosts_are_names_or_what_names_end_with(value: str, hosts: tuple[str, ...]) -> None:
+    assert parse(MIRROR_FILE_HOSTS=value).file_hosts == hosts
 
 
 @pytest.mark.parametrize(("value", "numbers"), [("2.17", (2, 17)), ("2.34", (2, 34)), ("02.5", (2, 5))])

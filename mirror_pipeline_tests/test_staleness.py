@@ -154,6 +154,13 @@ class TestWhatAChangeRecomputes:
         assert bench.published() == before
         assert waiting(bench) == {}
 
+    def test_a_marker_that_no_target_notices(self, bench: Workbench) -> None:
+        marker = 'sys_platform == "win32" and python_version >= "3.8"'
+        bench.put(replace(bench.packages["winonly"], markers=marker))
+        assert bench.refresh().recomputed == [("lock", None), ("requirements", None), *PLANS, *PUBLICATION]
+        assert "3.8" in (bench.site / "requirements-prod.txt").read_text()
+        assert waiting(bench) == {}
+
     def test_a_change_taken_back(self, bench: Workbench) -> None:
         packages = dict(bench.packages)
         bench.bump_windows()

@@ -80,6 +80,8 @@ class Documents:
     def write(self, name: str, value: object) -> str:
         """Store a document; returns its digest."""
         content = encode(value)
+        with disk_errors(self._directory):  # locks, and what is made of them, may name indexes with logins
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(self._path(name), content)
         return hashlib.sha256(content).hexdigest()
 

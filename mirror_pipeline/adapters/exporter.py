@@ -26,6 +26,7 @@ def poetry_export(project: Path, *, everything: bool) -> str:
         "--format",
         "requirements.txt",
         "--no-interaction",
+        "--without-urls",  # an index in there would count for whoever installs, and may hold a login
         "--directory",
         str(project),
     ]

@@ -14,6 +14,8 @@ from mirror_pipeline.lockfiles.project_files import ProjectFiles
 
 _WORKSPACE_LOCK = "uv.lock"
 """The one lock that lies above the projects it is for."""
+_REQUIREMENTS = (".txt", ".in", ".lock", ".pip", ".toml")
+"""What files are called that a lock may refer to outside of its own folder: not keys, nor tokens."""
 _LAST_RESORT = ("requirements.txt",)
 """Often an export that lies beside the lock it was made from: counts only where there is no other."""
 
@@ -45,19 +47,28 @@ def _relative(file: Path, folder: Path) -> str:
 
 
 def _with_what_belongs_to_it(folder: Path, names: Sequence[str]) -> Mapping[str, bytes]:
-    """The named files, and those that they refer to, and so on; a file that is not there is left out."""
+    """The named files, and those that they refer to, and so on; a file that is not there is left out.
+
+    Who writes a lock need not be who mirrors it: what it refers to is read where it can be meant.
+    """
     files: dict[str, bytes] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop()
         path = folder / name
-        if name in files or not path.is_file():
+        if name in files or not path.is_file() or not (name in names or _may_be_meant(path, folder)):
             continue
         with disk_errors(path):
             files[name] = path.read_bytes()
         if posixpath.basename(name) != "pyproject.toml":
             waiting.extend(files_beside(name, files[name]))
     return files
+
+
+def _may_be_meant(path: Path, folder: Path) -> bool:
+    """Whether a file, links followed, lies below a folder, or is called as requirements are."""
+    real = path.resolve()
+    return real.is_relative_to(folder.resolve()) or real.suffix in _REQUIREMENTS
 
 
 def _lock_of(folder: Path) -> tuple[Path, str]:

@@ -2,7 +2,8 @@
 
 That is the index its lock names; where the lock names none, the first of the configured ones that lists a
 file of the pin as it is locked. No other index hears of the pin, so that nobody can slip a file in under a
-name that is known elsewhere (dependency confusion). See docs/decisions/0008-sources.md.
+name that is known elsewhere (dependency confusion). Nor does a lock's own URL of a file lead around an index
+that is configured. See docs/decisions/0008-sources.md.
 """
 
 from __future__ import annotations
@@ -156,9 +157,9 @@ class Upstream:
             self._chosen.setdefault((pin.project, pin.version, self._sources.of(pin.index)), index)
 
     def _place(self, artifact: Artifact, found: _Found) -> UpstreamFile | Failure:
-        """One file: from the page of its source, else from where the lock says that it lies."""
+        """One file: from the page of its source, else, where that counts, from the URL in the lock."""
         file, index = found.files.get(artifact.file), found.index
-        if file is None and artifact.url:
+        if file is None and artifact.url and self._counts_url(artifact, found):
             file, index = UpstreamFile(artifact.file, artifact.url, artifact.sha256, artifact.size), ""
         if file is None:
             return self._missing(artifact, found)
@@ -167,6 +168,16 @@ class Upstream:
         except RefusedError as error:
             return Failure(artifact.file, artifact.project, str(error), permanent=True)
         return file
+
+    def _counts_url(self, artifact: Artifact, found: _Found) -> bool:
+        """Whether a file may be taken from the URL in the lock: never around an index that was configured.
+
+        Besides pins at URLs, that is where an index that only the lock knows answers and lists no such file.
+        """
+        if artifact.direct:
+            return True
+        answered = found.error is None and artifact.file not in found.others
+        return answered and self._sources.is_foreign(artifact.index)
 
     def _missing(self, artifact: Artifact, found: _Found) -> Failure:
         error = found.error

@@ -43,6 +43,7 @@ def build(
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.requirements.version),
             metadata={
+                graph.COMPLETE: made.complete,
                 "pins": sum(len(lock.pins) for lock in made.requirements.locks),
                 "locks": dg.MetadataValue.md(_locks(made.requirements)),
                 "changed": difference(

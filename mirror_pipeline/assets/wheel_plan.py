@@ -34,6 +34,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         return dg.MaterializeResult(
             data_version=dg.DataVersion(planned.version),
             metadata={
+                graph.COMPLETE: not plan.failures,
                 "artifacts": len(plan.artifacts),
                 "projects": len({artifact.project for artifact in plan.artifacts}),
                 "gaps": len(plan.gaps),

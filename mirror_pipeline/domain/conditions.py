@@ -2,46 +2,63 @@
 
 Requirement files and pylock.toml want one marker per pin (PEP 508). For a lock that is a graph, a pin's
 marker is the union over all ways that lead to it. It is worked out as a Boolean function of comparisons
-(``domain.logic``), then written as alternatives; poetry-core, which knows what versions and platforms
-exclude, shortens what is short enough.
+(``domain.marker_functions``), then written as a marker again.
 The law that ties both walks together (a test holds it): a pin is reachable in an environment exactly
 where its marker evaluates to true there.
+
+Where extras or groups exclude each other, no installer takes all of a selection. Then markers can ask what is
+taken of it instead (PEP 751): a pin's marker then holds exactly where an installer that takes those gets it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from mirror_pipeline.domain.lock import Lock, Selection
-from mirror_pipeline.domain.logic import FALSE, TRUE, Logic, Product
+from mirror_pipeline.domain.lock import Lock, Root, Selection
+from mirror_pipeline.domain.logic import FALSE, TRUE, Logic
+from mirror_pipeline.domain.marker_functions import ASKED_SETS, Functions
 from mirror_pipeline.domain.marker_terms import Algebra, Comparison, evaluated
-from mirror_pipeline.domain.poetry_core import parse_marker
 from mirror_pipeline.domain.reach import Graph, Step, graph_of, normalized
+from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.errors import LockError
 
 K = TypeVar("K")
 Conditions = Mapping[str, Marker | None]
 """Pin key → marker; None applies everywhere. A pin that never applies has no entry."""
 
-_ASKED_SETS = ("extras", "dependency_groups")
-# poetry-core's simplification takes time exponential in the number of alternatives.
-_SHORT_ENOUGH = (6, 14)
-"""Alternatives, and comparisons in all of them together."""
-
 
 def pin_conditions(lock: Lock, selection: Selection) -> Conditions:
     """The marker of each pin that a selection can install."""
+    return _written(lock, lambda graph, terms: _all_conditions(graph, selection, terms))
+
+
+def asking_conditions(lock: Lock, selection: Selection) -> Conditions:
+    """Markers that ask for the extras and groups of a selection (PEP 751), where some exclude each other.
+
+    Whatever is asked for of the selection, a pin's marker holds where an installer that takes just that
+    wants the pin. A selection that can be installed as a whole is taken as a whole: ``pin_conditions``.
+    """
+    choices = offered(lock, selection)
+    if not choices:
+        return pin_conditions(lock, selection)
+
+    def walk(graph: Graph, terms: _Terms) -> Mapping[str, int]:
+        return _by_pin(graph, _spread_out(graph, Selection(), terms, choices), terms)
+
+    return _written(lock, walk)
+
+
+def _written(lock: Lock, walk: Callable[[Graph, _Terms], Mapping[str, int]]) -> Conditions:
     graph = graph_of(lock)
     terms = _Terms(graph)
     try:
-        found = _all_conditions(graph, selection, terms)
+        found = walk(graph, terms)
         return {key: marker for key, function in found.items() for marker in terms.written(function)}
     except RecursionError:
         raise LockError(
@@ -69,40 +86,53 @@ def can_be_joined(marker: Marker) -> bool:
 def _all_conditions(graph: Graph, selection: Selection, terms: _Terms) -> Mapping[str, int]:
     found: dict[str, int] = {}
     for scenario in graph.scenarios(selection):
-        for place, condition in _spread_out(graph, scenario, terms).items():
-            pin = graph.nodes[place].pin
-            found[pin] = terms.logic.either(found.get(pin, FALSE), condition)
+        for pin, condition in _by_pin(graph, _spread_out(graph, scenario, terms), terms).items():
+            _grow(found, pin, condition, terms.logic)
+    return found
+
+
+def _by_pin(graph: Graph, places: Mapping[int, int], terms: _Terms) -> Mapping[str, int]:
+    """A pin is wanted where it is wanted bare or for any of its extras."""
+    found: dict[str, int] = {}
+    for place, condition in places.items():
+        _grow(found, graph.nodes[place].pin, condition, terms.logic)
     return found
 
 
 @dataclass
 class _Active:
-    """What is in force: a selection, and extras that the walk puts in force under a condition."""
+    """What is in force: a selection; and extras and groups under a condition.
+
+    That is being asked for by an installer, or, for extras, being put in force by the walk.
+    """
 
     selection: Selection
-    extras: dict[str, int] = field(default_factory=dict)
+    extras: dict[str, int]
+    groups: Mapping[str, int]
 
     def condition(self, asked: str, name: str) -> int:
         """When a group or an extra is in force."""
         chosen = self.selection.extras if asked == "extras" else self.selection.groups
         if name in chosen:
             return TRUE
-        return self.extras.get(name, FALSE) if asked == "extras" else FALSE
+        return (self.extras if asked == "extras" else self.groups).get(name, FALSE)
 
     def and_also(self, names: frozenset[str]) -> _Active:
         """The same with these extras in force as well."""
-        return _Active(self.selection | Selection(extras=names), self.extras) if names else self
+        return replace(self, selection=self.selection | Selection(extras=names)) if names else self
 
 
-class _Terms:
-    """A graph's markers as Boolean functions of their comparisons, and functions written as markers again."""
+class _Terms(Functions):
+    """A graph's markers, what they ask of the selection replaced by when that is in force."""
 
     def __init__(self, graph: Graph) -> None:
-        self.logic = Logic()
+        super().__init__()
         self._graph = graph
-        self._places: dict[Comparison, int] = {}
-        self._comparisons: list[Comparison] = []
         self._known: dict[int, int] = {}
+
+    def asked(self, kind: str, names: Iterable[str]) -> dict[str, int]:
+        """Extras or groups (normalized), each with the function that an installer is asked for it."""
+        return {name: self.variable(Comparison(f'"{name}"', "in", kind)) for name in sorted(names)}
 
     def resolved(self, place: int, active: _Active) -> int:
         """The marker at a place, every term about the selection replaced by when that is in force."""
@@ -110,64 +140,36 @@ class _Terms:
         if marker is None:
             return TRUE
         if self._graph.asks[place]:
-            return evaluated(marker, self._algebra(active))
+            return self.function(marker, lambda found: self._in_force(found, active))
         if place not in self._known:
-            self._known[place] = evaluated(marker, self._algebra(active))
+            self._known[place] = self.function(marker)
         return self._known[place]
 
-    def _algebra(self, active: _Active) -> Algebra:
-        def comparison(found: Comparison) -> int:
-            if found.right in _ASKED_SETS:
-                return active.condition(found.right, canonicalize_name(found.left.strip('"')))
-            return self._variable(found)
-
-        return Algebra(comparison, self.logic.both, self.logic.either, self.logic.negated)
-
-    def _variable(self, comparison: Comparison) -> int:
-        if comparison not in self._places:
-            self._places[comparison] = len(self._comparisons)
-            self._comparisons.append(comparison)
-        return self.logic.variable(self._places[comparison])
-
-    def written(self, function: int) -> Sequence[Marker | None]:
-        """The function as one marker; None for one that always holds, nothing for one that never does."""
-        products = self.logic.products(function)
-        if not products:
-            return ()
-        used = {self._comparisons[place] for product in products for place, _ in product}
-        plain = not any(comparison.orders_no_versions for comparison in used)
-        return _short(tuple(sorted(map(self._text, products))), plain)
-
-    def _text(self, product: Product) -> tuple[str, ...]:
-        """One alternative, as comparisons in the order of their names."""
-        return tuple(sorted(self._comparisons[place].text(holds) for place, holds in product))
+    def _in_force(self, found: Comparison, active: _Active) -> int:
+        if found.right in ASKED_SETS:
+            return active.condition(found.right, canonicalize_name(found.left.strip('"')))
+        return self.variable(found)
 
 
-@lru_cache(maxsize=4096)
-def _short(alternatives: tuple[tuple[str, ...], ...], plain: bool) -> tuple[Marker | None, ...]:
-    """Alternatives as one marker, shortened where that is quickly done; nothing where none can hold.
+def _spread_out(
+    graph: Graph,
+    scenario: Selection,
+    terms: _Terms,
+    choices: Selection = Selection(),  # noqa: B008
+) -> Mapping[int, int]:
+    """Conditions of all nodes, spread again until no extra that the walk puts in force changes any.
 
-    ``plain``: poetry-core takes one of ``<`` and ``>=`` for true, so that both are asked of versions only.
+    The scenario is in force; of each of the choices the conditions ask whether it is.
     """
-    text = " or ".join(" and ".join(comparisons) for comparisons in alternatives)
-    most, comparisons = _SHORT_ENOUGH
-    if not text:
-        return (None,)
-    if not plain or len(alternatives) > most or sum(map(len, alternatives)) > comparisons:
-        return (Marker(text),)
-    try:
-        shortened = parse_marker(text)
-    except ValueError:  # packaging reads a little more than poetry-core
-        return (Marker(text),)
-    if shortened.is_empty():
-        return ()
-    return (None if shortened.is_any() else Marker(str(shortened)),)
-
-
-def _spread_out(graph: Graph, scenario: Selection, terms: _Terms) -> Mapping[int, int]:
-    """Conditions of all nodes, spread again until no extra that the walk puts in force changes any."""
-    active = _Active(normalized(scenario | graph.lock.always))
-    starts = graph.starting(scenario | graph.lock.always)
+    forced, named = scenario | graph.lock.always, normalized(choices)
+    extras, groups = terms.asked("extras", named.extras), terms.asked("dependency_groups", named.groups)
+    active = _Active(normalized(forced), extras, groups)
+    starts = [
+        (step, condition)
+        for root, steps in graph.starts.items()
+        for condition in _begins(root, forced, choices, active)
+        for step in steps
+    ]
     while True:
         conditions, activated = _spread(graph, starts, active, terms)
         grown = [_grow(active.extras, name, condition, terms.logic) for name, condition in activated.items()]
@@ -175,8 +177,17 @@ def _spread_out(graph: Graph, scenario: Selection, terms: _Terms) -> Mapping[int
             return conditions
 
 
+def _begins(root: Root, forced: Selection, choices: Selection, active: _Active) -> Iterator[int]:
+    """When a walk begins at a root; nothing where it never does."""
+    if forced.starts_at(root):
+        yield TRUE
+    elif choices.starts_at(root):
+        kind = "extras" if root.kind == "extra" else "dependency_groups"
+        yield active.condition(kind, canonicalize_name(root.name))
+
+
 def _spread(
-    graph: Graph, starts: Sequence[Step], active: _Active, terms: _Terms
+    graph: Graph, starts: Sequence[tuple[Step, int]], active: _Active, terms: _Terms
 ) -> tuple[Mapping[int, int], Mapping[str, int]]:
     """The least fixed point, reached because conditions only ever grow."""
     found: dict[int, int] = {}
@@ -191,8 +202,8 @@ def _spread(
             if _grow(found, child, passed, terms.logic) and child not in waiting:
                 waiting.append(child)
 
-    for step in starts:
-        follow(step, TRUE)
+    for step, condition in starts:
+        follow(step, condition)
     while waiting:
         place = waiting.popleft()
         for step in graph.steps[place]:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.errors import ConflictError
-
-_LOGIN = re.compile(r"(?<=http://)[^/\s]*@|(?<=https://)[^/\s]*@|(?<=//)[^/\s:]*:[^/\s]*@")
-"""Who asks, in a URL: all of it on the web, elsewhere (``ssh://git@…``) only where a password is told."""
-
-
-def without_login(url: str) -> str:
-    """A URL fit for plans, reports and messages."""
-    return _LOGIN.sub("", url)
 
 
 def refuse_conflicts(artifacts: Iterable[Artifact]) -> None:

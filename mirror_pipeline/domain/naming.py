@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mirror_pipeline.domain.artifact import is_safe_file_name, is_sdist, wheel_tags
@@ -56,6 +56,11 @@ def needs_names(pin: Pin, *, believing: bool = False) -> bool:
     return pin.source.kind == "registry" and (pin.unhashed or bool(pin.hashes) or (believing and nothing))
 
 
+def is_nowhere(pin: Pin) -> bool:
+    """Whether the lock says which files are accepted, and none of them is known by name."""
+    return pin.source.kind == "registry" and bool(pin.hashes) and not pin.files
+
+
 def named(pin: Pin, listing: Listing) -> Named:
     """Take the files of a pin from the first index that lists any of them, and from that one only.
 
@@ -91,9 +96,15 @@ def _accepted(pin: Pin, files: Iterable[UpstreamFile]) -> tuple[LockedFile, ...]
         for file in files
         if file.sha256 is not None
         and is_safe_file_name(file.file)
+        and not _is_wheel_of_another(file.file, pin)
         and (file.sha256 in wanted or (pin.unhashed and release_of(file.file) == pin.version))
     }
     return tuple(found[name] for name in sorted(found))
+
+
+def _is_wheel_of_another(file: str, pin: Pin) -> bool:
+    """A page may say anything: bytes are held to the lock's hash, and a wheel's name to the pin's."""
+    return wheel_tags(file) is not None and canonicalize_name(file.split("-")[0]) != pin.name
 
 
 def release_of(file: str) -> Version | None:

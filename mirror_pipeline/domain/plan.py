@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from packaging.utils import NormalizedName
 
 from mirror_pipeline.domain.artifact import Artifact, is_any_platform, wheel_tags
-from mirror_pipeline.domain.conflicts import refuse_conflicts, without_login
+from mirror_pipeline.domain.conflicts import refuse_conflicts
 from mirror_pipeline.domain.coverage import Choice, Policy, choose, floor_text, gap_reason
 from mirror_pipeline.domain.lock import Lock, LockedFile, Pin, Selection
-from mirror_pipeline.domain.naming import needs_names
+from mirror_pipeline.domain.naming import is_nowhere, needs_names
 from mirror_pipeline.domain.reach import graph_of, pins_for_target
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.domain.target import NOARCH, Python, Target, targets_of
 
 
@@ -26,7 +27,8 @@ from mirror_pipeline.domain.target import NOARCH, Python, Target, targets_of
 class Gap:
     """A pin for which the lock has no artifact that some Pythons of a platform could install.
 
-    ``wanted_by`` names the projects whose locks want it.
+    ``wanted_by`` names the projects whose locks want it. ``failure`` marks what is a failure where files are
+    fetched: by its hashes the lock says that there are files, and no upstream lists any of them.
     """
 
     project: NormalizedName
@@ -34,6 +36,7 @@ class Gap:
     pythons: tuple[str, ...]
     reason: str
     wanted_by: tuple[str, ...] = ()
+    failure: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +70,11 @@ class PlatformPlan:
     artifacts: tuple[Artifact, ...] = ()
     gaps: tuple[Gap, ...] = ()
     floors: tuple[AboveFloor, ...] = ()
+
+    @property
+    def failures(self) -> tuple[Gap, ...]:
+        """The gaps that are failures."""
+        return tuple(gap for gap in self.gaps if gap.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +237,21 @@ def _by_platform(cells: Iterable[_Cell]) -> Mapping[str, Sequence[_Cell]]:
 
 def _gaps(cells: Iterable[_Cell]) -> tuple[Gap, ...]:
     """Gaps of one platform, the Pythons with the same reason taken together."""
-    found: dict[tuple[NormalizedName, str, str], list[_Cell]] = defaultdict(list)
+    found: dict[tuple[NormalizedName, str, str, bool], list[_Cell]] = defaultdict(list)
     for cell in cells:
         if cell.reason:
-            found[cell.pin.name, str(cell.pin.version), cell.reason].append(cell)
+            found[cell.pin.name, str(cell.pin.version), cell.reason, is_nowhere(cell.pin)].append(cell)
     return tuple(
         sorted(
-            Gap(name, version, _pythons(alike), reason, tuple(sorted({cell.project for cell in alike})))
-            for (name, version, reason), alike in found.items()
+            Gap(
+                name,
+                version,
+                _pythons(alike),
+                reason,
+                tuple(sorted({cell.project for cell in alike})),
+                failure,
+            )
+            for (name, version, reason, failure), alike in found.items()
         )
     )
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from packaging.utils import canonicalize_name
+
 from mirror_pipeline.domain.lock import Lock
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._]+")
@@ -34,6 +36,14 @@ def distinctly_named(locks: Sequence[Lock], paths: Sequence[str]) -> tuple[Lock,
                 names[place] = _free(f"{locks[place].project}-{tail}", taken)
                 taken.add(names[place].lower())
     return tuple(replace(lock, project=names[place]) for place, lock in enumerate(locks))
+
+
+def lock_names(locks: Sequence[Lock]) -> tuple[str, ...]:
+    """What stands for each project in a pylock file's name, where PEP 751 wants no dots; distinct too."""
+    names: dict[str, str] = {}
+    for project in sorted(lock.project for lock in locks):
+        names[project] = _free(canonicalize_name(project), frozenset(names.values()))
+    return tuple(names[lock.project] for lock in locks)
 
 
 def _distinct_tails(paths: Sequence[str]) -> tuple[str, ...]:

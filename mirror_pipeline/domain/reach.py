@@ -133,12 +133,13 @@ class Environment:
 
     def __init__(self, graph: Graph, variables: Mapping[str, str]) -> None:
         self._graph, self._variables = graph, dict(variables)
+        self._asks = tuple(asked or None for asked in graph.asks)
         self._answers: dict[int | tuple[int, Selection], bool] = {_ALWAYS: True}
 
     def holds(self, place: int, active: Selection) -> bool:
         """Whether the marker at a place holds with these groups and extras (normalized) in force."""
-        asked = self._graph.asks[place]
-        key = (place, active & asked) if asked else place
+        asked = self._asks[place]
+        key = place if asked is None else (place, active & asked)
         answer = self._answers.get(key)
         if answer is None:
             marker = self._graph.markers[place]

@@ -6,28 +6,36 @@ sorted and carries no date, so that the same lock gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mirror_pipeline.domain.artifact import Artifact, is_sdist, wheel_tags
 from mirror_pipeline.domain.conditions import Conditions
-from mirror_pipeline.domain.conflicts import without_login
-from mirror_pipeline.domain.lock import Lock, Pin
+from mirror_pipeline.domain.lock import Lock, Pin, Selection
+from mirror_pipeline.domain.marker_functions import either_of
+from mirror_pipeline.domain.reach import normalized
+from mirror_pipeline.domain.redaction import without_login
 
 CREATED_BY = "mirror_pipeline"
+WRITTEN_BY = "# Written by mirror-pipeline"
+"""Begins the line by which a requirements file of ours is known."""
 
 
 def requirement_lines(lock: Lock, conditions: Conditions, selection: str) -> str:
     """A requirements file with hashes and markers of the pins that ``conditions`` holds."""
     header = [
         f"# {lock.project}: the selection '{selection}' of its {lock.format} lock.",
-        "# Written by mirror-pipeline; edit the lock instead.",
+        f"{WRITTEN_BY}; edit the lock instead.",
     ]
     if selection == "all" and lock.conflicts:
         header.append("# Some of its extras or groups exclude each other: it cannot be installed as a whole.")
@@ -55,8 +63,17 @@ def _requirement(pin: Pin, marker: Marker | None) -> str:
     return " \\\n    ".join([line, *hashes])
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A lock, when each pin applies, and the extras and groups that these conditions ask for."""
+
+    lock: Lock
+    conditions: Conditions
+    offered: Selection
+
+
 def pylock(
-    locks: Sequence[tuple[Lock, Conditions]],
+    locks: Sequence[Pinned],
     artifacts: Mapping[str, Artifact],
     prefix: str,
 ) -> Mapping[str, Any]:
@@ -66,14 +83,19 @@ def pylock(
     out, and so is a pin with none: what lies outside the mirror is not for its lock to name.
     """
     packages = [
-        package
-        for lock, conditions in locks
-        for pin in _chosen(lock, conditions)
-        for package in _packages(pin, conditions[pin.key], artifacts, prefix)
+        [
+            package
+            for pin in _chosen(one.lock, one.conditions)
+            for package in _packages(pin, one.conditions[pin.key], artifacts, prefix)
+        ]
+        for one in locks
     ]
+    asked = normalized(reduce(or_, (one.offered for one in locks), Selection()))
     document = Pylock(
         lock_version=Version("1.0"),
-        requires_python=_requires_python([lock for lock, _ in locks]),
+        requires_python=_requires_python([one.lock for one in locks]),
+        extras=[canonicalize_name(name) for name in sorted(asked.extras)] or None,
+        dependency_groups=sorted(asked.groups) or None,
         created_by=CREATED_BY,
         packages=_distinct(packages),
     )
@@ -118,22 +140,53 @@ def _sdist(artifact: Artifact, prefix: str) -> PackageSdist:
     )
 
 
-def _distinct(packages: Iterable[Package]) -> list[Package]:
-    """Several projects may pin the same: one entry each, with the files of all, by names and versions."""
-    found: dict[str, Package] = {}
+def _distinct(locks: Sequence[Sequence[Package]]) -> list[Package]:
+    """Several projects may pin the same version: one entry where that can be, by names and versions.
+
+    An installer refuses two entries of a name that both apply. But a lock with several of one version tells
+    by their markers which files are for whom (a build from elsewhere for one platform, say): then only
+    entries with the same files, or the same marker, are one.
+    """
+    alike: dict[str, list[Package]] = defaultdict(list)
+    several: set[str] = set()
+    for packages in locks:
+        labels = Counter(map(_label, packages))
+        several |= {label for label, number in labels.items() if number > 1}
+        for package in packages:
+            alike[_label(package)].append(package)
+    found: list[Package] = []
+    for label, group in alike.items():
+        found += _joined(_joined(group, _file_names), _marker) if label in several else [_united(group)]
+    return sorted(found, key=lambda package: (package.name, str(package.version), _marker(package)))
+
+
+def _label(package: Package) -> str:
+    return f"{package.name}=={package.version}"
+
+
+def _marker(package: Package) -> str:
+    return str(package.marker or "")
+
+
+def _file_names(package: Package) -> str:
+    return " ".join(sorted(str(file.name) for file in (*(package.wheels or ()), package.sdist) if file))
+
+
+def _joined(packages: Iterable[Package], key: Callable[[Package], str]) -> list[Package]:
+    """One entry for each key."""
+    groups: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
-        key = repr((package.name, package.version, package.marker))
-        found[key] = _united(found[key], package) if key in found else package
-    return sorted(
-        found.values(), key=lambda package: (package.name, str(package.version), str(package.marker))
-    )
+        groups[key(package)].append(package)
+    return list(map(_united, groups.values()))
 
 
-def _united(one: Package, other: Package) -> Package:
-    wheels = {wheel.name: wheel for wheel in (*(other.wheels or ()), *(one.wheels or ()))}
-    sdists = sorted((sdist for sdist in (one.sdist, other.sdist) if sdist), key=lambda sdist: str(sdist.name))
+def _united(packages: Sequence[Package]) -> Package:
+    """One entry that applies where one of these does, with the files of all."""
+    wheels = {str(wheel.name): wheel for package in packages for wheel in package.wheels or ()}
+    sdists = {str(package.sdist.name): package.sdist for package in packages if package.sdist}
     return replace(
-        one,
-        wheels=[wheels[name] for name in sorted(wheels, key=str)] or None,
-        sdist=sdists[0] if sdists else None,
+        packages[0],
+        marker=either_of(package.marker for package in packages),
+        wheels=[wheels[name] for name in sorted(wheels)] or None,
+        sdist=sdists[min(sdists)] if sdists else None,
     )

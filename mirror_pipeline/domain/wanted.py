@@ -7,11 +7,17 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Literal
 
+from packaging.specifiers import SpecifierSet
+
 from mirror_pipeline.domain.lock import Lock, Selection, everything
 from mirror_pipeline.domain.plan import Wanted
 from mirror_pipeline.domain.reach import is_supported
 from mirror_pipeline.domain.target import Python, known_pythons, supported_pythons, targets_of
 from mirror_pipeline.errors import LockError, SettingsError
+
+_LOWER_BOUNDS = frozenset({">=", ">", "~=", "==", "==="})
+"""Operators of PEP 440 that say from which version on."""
+_SEVERAL = ("are", "their", "them if they are")
 
 
 def selection_of(
@@ -49,9 +55,14 @@ def refuse_unknown_names(locks: Sequence[Lock], groups: Iterable[str], extras: I
 def pythons_of(
     lock: Lock, asked: Sequence[Python], today: date
 ) -> tuple[tuple[Python, ...], tuple[str, ...]]:
-    """The Pythons to mirror for, and a warning for each one asked for that the lock does not allow."""
+    """The Pythons to mirror for, and warnings.
+
+    Those are of Pythons asked for that the lock does not allow, and, where none is asked for, of Pythons that
+    it allows and that are past their end of life.
+    """
     if not asked:
-        return _default_pythons(lock, today), ()
+        pythons = _default_pythons(lock, today)
+        return pythons, _past_warnings(lock, pythons)
     allowed = tuple(python for python in asked if python.allowed_by(lock.requires_python))
     left_out = [python for python in asked if python not in allowed]
     if not allowed:
@@ -79,6 +90,19 @@ def _default_pythons(lock: Lock, today: date) -> tuple[Python, ...]:
         key="MIRROR_PYTHONS",
         allowed=", ".join(map(str, known_pythons())),
     )
+
+
+def _past_warnings(lock: Lock, pythons: Sequence[Python]) -> tuple[str, ...]:
+    """One for what the defaults leave out. Whoever states no lower bound did not ask for old Pythons."""
+    bounds = {specifier.operator for specifier in SpecifierSet(lock.requires_python)}
+    if bounds.isdisjoint(_LOWER_BOUNDS):
+        return ()
+    left_out = [p for p in known_pythons() if p.allowed_by(lock.requires_python) and p not in pythons]
+    if not left_out:
+        return ()
+    are, their, them = ("is", "its", "it if it is") if len(left_out) == 1 else _SEVERAL
+    named = f"Python {', '.join(map(str, left_out))}"
+    return (f"{named} {are} left out: past {their} end of life (MIRROR_PYTHONS names {them} wanted)",)
 
 
 def environments_warnings(lock: Lock, platforms: Iterable[str], pythons: Sequence[Python]) -> tuple[str, ...]:

@@ -112,12 +112,16 @@ def _followed(
 ) -> Iterator[Wanted]:
     """Wishes, with those of the extras (or groups: pdm allows it) that are asked of the project itself."""
     waiting = [(want, frozenset[str]()) for want in items]
+    met: set[tuple[str, str]] = set()
     while waiting:
         want, asked = waiting.pop(0)
         if want.name != own_name:
             yield want
             continue
-        for extra in set(want.extras) - asked:
+        for extra in sorted(set(want.extras) - asked):
+            if (extra, want.marker) in met:  # many ways may lead to one extra
+                continue
+            met.add((extra, want.marker))
             inner = wishes.get(Root("extra", extra), wishes.get(Root("group", extra), ()))
             waiting.extend(
                 (replace(one, marker=both(want.marker, one.marker)), asked | {extra}) for one in inner

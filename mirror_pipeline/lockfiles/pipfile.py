@@ -213,7 +213,7 @@ def _locked(name: NormalizedName, entry: Table, sources: _Sources) -> Locked:
     place = next((key for key in _PLACES if key in entry), None)
     if place is None:
         return Locked(name, _version(entry), sources.of(entry), _hashes(entry))
-    return _direct(name, entry, place)
+    return _direct(name, entry, place, sources)
 
 
 def _version(entry: Table) -> Version:
@@ -248,8 +248,12 @@ def _hashes(entry: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _direct(name: NormalizedName, entry: Table, key: str) -> Locked:
-    """A file at a URL is mirrored; a path, be it written as URL or not, is not."""
+def _direct(name: NormalizedName, entry: Table, key: str, sources: _Sources) -> Locked:
+    """A file at a URL is mirrored; a path, be it written as URL or not, is not.
+
+    Where the index has the release, too, pipenv writes the hashes of all its files, and which of them is that
+    of the URL is not told: then they are looked for in the index, which has them all.
+    """
     place = entry.text(key)
     url = reachable_url(place)
     if not is_url(place) or place.startswith("file:"):
@@ -265,6 +269,8 @@ def _direct(name: NormalizedName, entry: Table, key: str) -> Locked:
     hashes = _hashes(entry)
     if not hashes and "sha256" in fragment_of(place):
         hashes = (fragment_of(place)["sha256"],)
+    if len(hashes) > 1 and version != NO_VERSION:
+        return Locked(name, version, sources.of(entry), hashes)
     if len(hashes) > 1:
         raise entry.error(
             "hashes", f"{file}: one file at a URL has one hash, found {len(hashes)}", hint=_HINT

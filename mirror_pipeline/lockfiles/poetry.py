@@ -7,6 +7,7 @@ pyproject.toml (``lockfiles.poetry_project``) and the graph is walked at selecti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ from packaging.version import Version
 
 from mirror_pipeline.domain.lock import Edge, Lock, Node, Pin, Root, Source, SourceKind
 from mirror_pipeline.domain.poetry_core import (
+    BaseMarker,
     ParseConstraintError,
     format_python_constraint,
     parse_constraint,
@@ -26,14 +28,16 @@ from mirror_pipeline.lockfiles.edges import edges_to
 from mirror_pipeline.lockfiles.file_names import told
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,
+    by_name,
     matching,
     normalized_extra,
     wanted,
     wanted_by_extra,
 )
-from mirror_pipeline.lockfiles.poetry_files import files_of
+from mirror_pipeline.lockfiles.poetry_files import Shared, files_of
 from mirror_pipeline.lockfiles.poetry_old import own_condition, within
 from mirror_pipeline.lockfiles.poetry_project import Declared
+from mirror_pipeline.lockfiles.poetry_versions import one_version
 from mirror_pipeline.lockfiles.poetry_wishes import completed
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 from mirror_pipeline.lockfiles.table import Table
@@ -70,7 +74,8 @@ def read(document: Mapping[str, Any], project: ProjectFiles) -> Lock:
         raise top.error("metadata", "missing: the file was cut short")
     metadata = top.table("metadata")
     version, warnings = _format_version(metadata)
-    packages = tuple(_Package(table, metadata) for table in top.tables("package"))
+    shared = Shared(metadata)
+    packages = tuple(_Package(table, shared) for table in top.tables("package"))
     pins = _pins(packages)
     extras = tuple(sorted(normalized_extra(extra) for extra in top.table("extras").names()))
     declared = completed(poetry_project.declared(project, extras), [package.table for package in packages])
@@ -100,8 +105,15 @@ def _edges(version: str, packages: Sequence[_Package], declared: Declared, top: 
     pins = tuple(package.pin for package in packages)
     edges = chain(poetry_project.root_edges(declared, pins, top), _graph_edges(packages, pins))
     if version not in _OLD:
-        return tuple(edges)
+        return tuple(one_version(edges, pins, _pythons(packages)))
     return tuple(within(edges, pins, {package.pin.key: own_condition(package.table) for package in packages}))
+
+
+def _pythons(packages: Sequence[_Package]) -> Mapping[str, BaseMarker]:
+    """Which Pythons a version is made for, where a project has several."""
+    count = Counter(package.pin.name for package in packages)
+    several = (package for package in packages if count[package.pin.name] > 1)
+    return {package.pin.key: own_condition(package.table).python for package in several}
 
 
 def _format_version(metadata: Table) -> tuple[str, tuple[str, ...]]:
@@ -145,10 +157,10 @@ def _requires_python(metadata: Table) -> str:
 class _Package:
     """One ``[[package]]``: its pin, and its table for the edges."""
 
-    def __init__(self, table: Table, metadata: Table) -> None:
+    def __init__(self, table: Table, shared: Shared) -> None:
         self.table = table
         name, version, source = table.name(), table.version(), _source(table)
-        accepted = files_of(table, metadata)
+        accepted = files_of(table, shared)
         key = f"{name}=={version}" + (f" @ {source.url}" if source.url else "")
         self.strange = accepted.strange
         self.pin = Pin(key, name, version, accepted.files, source, accepted.hashes)
@@ -207,6 +219,7 @@ def _static_edges(package: _Package) -> Iterator[Edge]:
 
 
 def _graph_edges(packages: Sequence[_Package], pins: Sequence[Pin]) -> Iterator[Edge]:
+    named = by_name(pins)
     for package in packages:
         extras = wanted_by_extra(package.table.table("extras"))
         for want in package.dependencies():
@@ -215,7 +228,7 @@ def _graph_edges(packages: Sequence[_Package], pins: Sequence[Pin]) -> Iterator[
                 if want.optional
                 else [Node(package.pin.key)]
             )
-            found = tuple(pin.key for pin in matching(want, pins))
+            found = tuple(pin.key for pin in matching(want, named))
             for origin in origins:
                 yield from edges_to(found, origin, want.marker, package.table, want.name, want.extras)
         yield from _own_extras(package.pin, extras)

@@ -7,7 +7,7 @@ poetry-core knows the constraint language (``^1.2``, ``~3``, ``>=1,<2 || >=4``) 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,13 +102,21 @@ def wanted_requirement(text: str, table: Table, key: str) -> Wanted:
     )
 
 
-def matching(want: Wanted, pins: Sequence[Pin]) -> tuple[Pin, ...]:
-    """The pins a wish leads to: all of that name whose version fits.
+def by_name(pins: Iterable[Pin]) -> Mapping[str, Sequence[Pin]]:
+    """Pins by the name that a wish has for them, in the lock's order."""
+    found: dict[str, list[Pin]] = {}
+    for pin in pins:
+        found.setdefault(pin.name, []).append(pin)
+    return found
+
+
+def matching(want: Wanted, pins: Mapping[str, Sequence[Pin]]) -> tuple[Pin, ...]:
+    """The pins (by name) that a wish leads to: all of that name whose version fits.
 
     Where none fits (a lock gone stale against its pyproject.toml) all of the name: an installer
     takes what is locked. A source that the wish names decides likewise.
     """
-    named = tuple(pin for pin in pins if pin.name == want.name)
+    named = tuple(pins.get(want.name, ()))
     if len(named) < 2:
         return named
     fitting = tuple(pin for pin in named if _fits(want.constraint, pin)) or named

@@ -61,11 +61,11 @@ def within(edges: Iterable[Edge], pins: Sequence[Pin], conditions: Mapping[str, 
         free: BaseMarker = AnyMarker()
         for edge in sorted(candidates, key=lambda edge: by_key[edge.pin].version, reverse=True):
             condition = conditions[edge.pin]
-            yield from _narrowed(edge, intersection(free, condition.python, condition.marker))
+            yield from narrowed(edge, intersection(free, condition.python, condition.marker))
             free = intersection(free, condition.python.invert())
 
 
-def _narrowed(edge: Edge, condition: BaseMarker) -> Iterator[Edge]:
+def narrowed(edge: Edge, condition: BaseMarker) -> Iterator[Edge]:
     """The edge where a condition holds as well; none where that is never."""
     if condition.is_any():
         yield edge

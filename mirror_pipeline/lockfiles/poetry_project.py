@@ -17,6 +17,7 @@ from mirror_pipeline.errors import LockError
 from mirror_pipeline.lockfiles.edges import edges_to
 from mirror_pipeline.lockfiles.poetry_dependency import (
     Wanted,
+    by_name,
     matching,
     normalized_extra,
     wanted,
@@ -74,9 +75,10 @@ def root_edges(declared: Declared, pins: Sequence[Pin], lock: Table) -> Iterator
             lock=lock.lock,
             hint="keep pyproject.toml next to the lock, or lock with poetry 2",
         )
+    named = by_name(pins)
     for root, wishes in declared.wishes.items():
         for want in wishes:
-            found = (pin.key for pin in matching(want, pins))
+            found = (pin.key for pin in matching(want, named))
             yield from edges_to(found, root, want.marker, lock, want.name, want.extras)
 
 
@@ -119,17 +121,20 @@ def _poetry_groups(own: Table) -> Iterator[tuple[Root, Wanted]]:
         yield Root("group", "dev"), want
     groups = own.table("group")
     for name in groups.names():
-        for included in _with_includes(name, groups, ()):
+        for included in _with_includes(name, groups, (), set()):
             for want in _table_wishes(groups.table(included).table("dependencies")):
                 yield Root("group", canonicalize_name(name)), want
 
 
-def _with_includes(name: str, groups: Table, seen: tuple[str, ...]) -> Iterable[str]:
-    """A group and, depth first, the groups it includes (``include-groups``)."""
-    if name in seen:
-        raise groups.error(name, f"group includes itself: {' → '.join((*seen, name))}")
+def _with_includes(name: str, groups: Table, above: tuple[str, ...], done: set[str]) -> Iterable[str]:
+    """A group and, depth first, the groups it includes (``include-groups``), each once."""
+    if name in above:
+        raise groups.error(name, f"group includes itself: {' → '.join((*above, name))}")
     if name not in groups:
         raise groups.error(name, "included, but there is no such group")
+    if name in done:
+        return
+    done.add(name)
     yield name
     for included in groups.table(name).texts("include-groups"):
-        yield from _with_includes(included, groups, (*seen, name))
+        yield from _with_includes(included, groups, (*above, name), done)

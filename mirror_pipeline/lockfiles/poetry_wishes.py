@@ -30,10 +30,14 @@ def completed(declared: Declared, packages: Sequence[Table]) -> Declared:
 def _followed(wishes: Iterable[Wanted], declared: Declared) -> Iterator[Wanted]:
     """Wishes and, for each of the project itself, those of its extras, wherever all their markers hold."""
     waiting: list[tuple[Wanted, frozenset[str]]] = [(want, frozenset()) for want in wishes]
+    met: set[tuple[str, str]] = set()
     while waiting:
         want, asked = waiting.pop(0)
         yield want
-        for extra in set(want.extras) - asked if want.name == declared.name else ():
+        for extra in sorted(set(want.extras) - asked) if want.name == declared.name else ():
+            if (extra, want.marker) in met:  # many ways may lead to one extra
+                continue
+            met.add((extra, want.marker))
             inner = declared.wishes.get(Root("extra", extra), ())
             waiting.extend(
                 (replace(one, marker=_both(want.marker, one.marker)), asked | {extra}) for one in inner

@@ -56,21 +56,25 @@ def asked_by_extras(standard: Table) -> Iterator[Asked]:
 def asked_by_groups(groups: Table) -> Iterator[Asked]:
     """``[dependency-groups]``, by normalized name, includes resolved."""
     for name in groups.names():
-        for text in _group_requirements(name, groups, ()):
+        for text in _group_requirements(name, groups, (), set()):
             yield Asked(Root("group", canonicalize_name(name)), text, groups, name)
 
 
-def _group_requirements(name: str, groups: Table, seen: tuple[str, ...]) -> Iterator[str]:
+def _group_requirements(name: str, groups: Table, above: tuple[str, ...], done: set[str]) -> Iterator[str]:
+    """What a group asks for. One that is included in several ways says no more than once."""
     by_name = {canonicalize_name(key): key for key in groups.names()}
     key = by_name.get(canonicalize_name(name))
     if key is None:
         raise groups.error(name, "included, but there is no such group")
-    if key in seen:
-        raise groups.error(name, f"group includes itself: {' → '.join((*seen, key))}")
+    if key in above:
+        raise groups.error(name, f"group includes itself: {' → '.join((*above, key))}")
+    if key in done:
+        return
+    done.add(key)
     for entry in groups.items(key):
         if isinstance(entry, str):
             yield entry
         elif isinstance(entry, Mapping) and isinstance(entry.get("include-group"), str):
-            yield from _group_requirements(entry["include-group"], groups, (*seen, key))
+            yield from _group_requirements(entry["include-group"], groups, (*above, key), done)
         else:
             raise groups.error(key, "expected requirements and include-group tables (PEP 735)")

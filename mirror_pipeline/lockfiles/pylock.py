@@ -7,7 +7,7 @@ verdict as a warning; what could (no hash, the same entry twice, a wheel of anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from packaging.markers import Marker, UndefinedEnvironmentName
@@ -48,9 +48,10 @@ def read(document: Mapping[str, Any], project: ProjectFiles) -> Lock:
     entries = tuple(entry_of(table) for table in top.tables("packages"))
     _refuse_dangling(entries)
     unnamed = _without_names(entries)
-    pins = tuple(_pins(entries, unnamed))
+    made_up = frozenset(entry.table.path for entry in unnamed)
+    pins = tuple(_pins(entries, made_up))
     default = frozenset(_names(top, "default-groups"))
-    strange = [name for entry in entries if entry not in unnamed for name in entry.strange]
+    strange = [name for entry in entries if entry.table.path not in made_up for name in entry.strange]
     return Lock(
         project=project.name,
         format=FORMAT,
@@ -124,8 +125,11 @@ def _evaluable(marker: Marker | None, text: str, table: Table, key: str) -> Mark
     return marker
 
 
-def _pins(entries: Sequence[Entry], unnamed: Sequence[Entry]) -> Iterator[Pin]:
-    """A pin for each entry; one version may be there several times, under different markers."""
+def _pins(entries: Sequence[Entry], made_up: Container[str]) -> Iterator[Pin]:
+    """A pin for each entry; one version may be there several times, under different markers.
+
+    ``made_up`` are the places of the entries whose file names are not to be believed.
+    """
     seen: dict[str, list[str]] = {}
     for entry in entries:
         key = entry.label + (f" @ {entry.source.url}" if entry.source.url else "")
@@ -136,7 +140,7 @@ def _pins(entries: Sequence[Entry], unnamed: Sequence[Entry]) -> Iterator[Pin]:
         markers.append(entry.marker)
         if len(markers) > 1:
             key = f"{key} #{len(markers)}"
-        if entry in unnamed:
+        if entry.table.path in made_up:
             hashes = tuple(dict.fromkeys(file.sha256 for file in entry.files))
             yield Pin(key, entry.name, entry.version, (), entry.source, hashes)
         else:

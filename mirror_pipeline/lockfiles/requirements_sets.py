@@ -92,7 +92,8 @@ def _checked_include(project: ProjectFiles, line: Line, name: str, above: tuple[
         raise line.error("files include each other too deeply")
     if name not in project.files:
         raise line.error(
-            f"includes {redacted(name)}, which is not there", hint="paths are relative to the file"
+            f"includes {redacted(name)}, which is not there or is no requirements file",
+            hint="paths are relative to the file",
         )
     return name
 

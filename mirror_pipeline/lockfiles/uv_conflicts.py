@@ -7,9 +7,9 @@ those are in conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 from packaging.utils import canonicalize_name
 
@@ -51,18 +51,12 @@ def exclusive(
     active = {part: reached.by(part) for part in parts}
     found: dict[Selection, None] = {}
     for conflict in conflicts:
-        for one, other in combinations(conflict, 2):
-            for mine, theirs in _pairs(one, other, active):
-                found.setdefault(mine | theirs)
+        having = [[part for part, what in active.items() if what.has(item)] for item in conflict]
+        for ones, others in combinations(having, 2):
+            for mine, theirs in product(ones, others):
+                if mine != theirs:
+                    found.setdefault(mine | theirs)
     return tuple(found)
-
-
-def _pairs(
-    one: Item, other: Item, active: Mapping[Selection, _Active]
-) -> Iterator[tuple[Selection, Selection]]:
-    ones = [part for part, what in active.items() if what.has(one)]
-    others = [part for part, what in active.items() if what.has(other)]
-    return ((mine, theirs) for mine in ones for theirs in others if mine != theirs)
 
 
 @dataclass(frozen=True)

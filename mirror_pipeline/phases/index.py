@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import tomli_w
 
 from mirror_pipeline.domain.artifact import Artifact
-from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.conditions import asking_conditions
 from mirror_pipeline.domain.manifest import Manifest, make_manifest
 from mirror_pipeline.domain.pages import page_files
-from mirror_pipeline.domain.requirements import pylock
+from mirror_pipeline.domain.project_names import lock_names
+from mirror_pipeline.domain.requirements import Pinned, pylock
+from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
-from mirror_pipeline.phases.requirements import PYLOCK, Requirements
-from mirror_pipeline.phases.wheels import load_wheels
+from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
+from mirror_pipeline.phases.wheels import is_gathered, load_wheels
 
 DOCUMENT = "index"
 
@@ -68,20 +70,42 @@ def load_index(mirror: Mirror) -> Index:
     return mirror.documents.read(DOCUMENT, Index)
 
 
+def is_outdated(mirror: Mirror) -> bool:
+    """Whether the stored index was made from other requirements than those of now, and all is there for one.
+
+    No wheel need have changed for that: a marker did, or a file that no platform wants.
+    """
+    made, now = mirror.documents.find(DOCUMENT, Index), current_requirements(mirror)
+    if made is None or now is None or made.manifest.requirements == now:
+        return False
+    return all(is_gathered(mirror, platform) for platform in mirror.settings.platforms)
+
+
 def _documents(requirements: Requirements, sets: Sequence[WheelSet]) -> Iterator[tuple[str, bytes]]:
-    """Requirement files, and a lock per platform that points into the mirror."""
+    """Requirement files, and locks per platform that point into the mirror."""
     for key, text in requirements.texts.items():
         if key != PYLOCK:
             yield key, text.encode()
-    conditions = [
-        (lock, pin_conditions(lock, selection))
+    pinned = [
+        Pinned(lock, asking_conditions(lock, selection), offered(lock, selection))
         for lock, selection in zip(requirements.locks, requirements.selections, strict=True)
     ]
     pure = next((found for found in sets if found.platform == NOARCH), WheelSet(NOARCH))
     for found in sets:
         if found.platform != NOARCH:
-            document = pylock(conditions, _artifacts((found, pure)), "../packages/")
-            yield f"pylock/pylock.{found.platform}.toml", tomli_w.dumps(document).encode()
+            artifacts = _artifacts((found, pure))
+            for name, chosen in _named_locks(pinned, found.platform).items():
+                document = pylock(chosen, artifacts, "../packages/")
+                yield f"pylock/pylock.{name}.toml", tomli_w.dumps(document).encode()
+
+
+def _named_locks(pinned: Sequence[Pinned], platform: str) -> Mapping[str, Sequence[Pinned]]:
+    """A platform's locks: the one of all projects, which need not agree, and of several one for each."""
+    if len(pinned) < 2:
+        return {platform: pinned}
+    names = lock_names([one.lock for one in pinned])
+    each = {f"{name}-{platform}": (one,) for name, one in zip(names, pinned, strict=True)}
+    return {platform: pinned, **each}
 
 
 def _artifacts(sets: Sequence[WheelSet]) -> Mapping[str, Artifact]:

@@ -13,20 +13,24 @@ from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.exporter import poetry_export
 from mirror_pipeline.adapters.files import sha256_of, write_atomically
 from mirror_pipeline.domain.artifact import Artifact
-from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.conditions import asking_conditions, pin_conditions
 from mirror_pipeline.domain.lock import Lock, Selection, everything
-from mirror_pipeline.domain.naming import UnknownHashes, told, unknown_hashes
-from mirror_pipeline.domain.requirements import pylock, requirement_lines
+from mirror_pipeline.domain.naming import UnknownHashes, is_nowhere, told, unknown_hashes
+from mirror_pipeline.domain.redaction import without_login
+from mirror_pipeline.domain.requirements import Pinned, pylock, requirement_lines
+from mirror_pipeline.domain.scenarios import excluding, offered
 from mirror_pipeline.domain.wanted import refuse_unknown_names, selection_of
 from mirror_pipeline.errors import ExporterError
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 from mirror_pipeline.phases.lock import load_snapshot, read_locks
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.naming import Answers, name_files, remember
+from mirror_pipeline.phases.overwriting import refuse_own_files, refuse_strange_files
 
 DOCUMENT = "requirements"
 WRITTEN = "requirement_files"
 PYLOCK = "pylock.toml"
+_KINDS = ("prod", "all")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +46,14 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """SHA-256 of each requirement file beside ``config.env``, as it was written."""
+    """SHA-256 of each requirement file beside ``config.env``, as it was written, and their version.
+
+    ``incomplete`` tells which indexes were asked where they do not know every hash; else it is ''.
+    """
 
     digests: Mapping[str, str]
+    version: str = ""
+    incomplete: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +90,20 @@ class Made:
     previous: Requirements | None
     warnings: tuple[str, ...]
     unknown: tuple[UnknownHashes, ...] = ()
+    complete: bool = True
+    """False where a pin with hashes has no file: upstream is worth asking again."""
 
 
 def make_requirements(mirror: Mirror) -> Made:
-    """Parse the snapshot and write the requirement files, in the mirror's home and beside ``config.env``."""
+    """Parse the snapshot and write the requirement files, in the mirror's home and beside ``config.env``.
+
+    Raises ``SettingsError`` where files that are not ours would be replaced; then nothing is written.
+    """
     previous = mirror.documents.find(DOCUMENT, Requirements)
     projects = load_snapshot(mirror).projects
-    read, answers = with_file_names(mirror, read_projects(mirror, projects))
+    read = read_projects(mirror, projects)
+    refuse_overwriting(mirror, read, projects)
+    read, answers = with_file_names(mirror, read)
     remember(mirror, answers)
     texts, warnings = _all_texts(mirror, read, projects)
     for key, text in texts.items():
@@ -97,8 +113,29 @@ def make_requirements(mirror: Mirror) -> Made:
     requirements = Requirements(read.locks, read.selections, texts, _version(read, texts))
     mirror.documents.write(DOCUMENT, requirements)
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items() if key != PYLOCK}
-    mirror.documents.write(WRITTEN, Written(digests))
-    return Made(requirements, previous, (*read.warnings, *warnings), read.unknown)
+    incomplete = _indexes(mirror) if read.unknown else ""
+    mirror.documents.write(WRITTEN, Written(digests, requirements.version, incomplete))
+    complete = not any(is_nowhere(pin) for lock in read.locks for pin in lock.pins)
+    return Made(requirements, previous, (*read.warnings, *warnings), read.unknown, complete)
+
+
+def refuse_overwriting(mirror: Mirror, read: Read, projects: Sequence[ProjectFiles]) -> None:
+    """Refuse to write where a file of the projects lies, or one that we did not write.
+
+    An exporter's text has no header to know it by: where one is asked for, such a text may be replaced.
+    """
+    settings, several = mirror.settings, len(read.locks) > 1
+    keys = [_key(lock, kind, several) for lock in read.locks for kind in _KINDS]
+    outputs = {key: settings.root / key for key in keys}
+    refuse_own_files([*outputs.values(), settings.home / PYLOCK], projects)
+    if settings.exporter != "poetry":
+        written = mirror.documents.find(WRITTEN, Written)
+        refuse_strange_files(outputs, written.digests if written else {})
+
+
+def _key(lock: Lock, kind: str, several: bool) -> str:
+    """Where a requirements file is, relative to ``config.env`` and to the site."""
+    return f"requirements/{lock.project}-{kind}.txt" if several else f"requirements-{kind}.txt"
 
 
 def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
@@ -110,6 +147,26 @@ def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
         for key, digest in (written.digests if written else {}).items()
         if not (root / key).is_file() or sha256_of(root / key) != digest
     )
+
+
+def current_requirements(mirror: Mirror) -> str | None:
+    """The version of the requirements, without reading all of them; None before there are any."""
+    written = mirror.documents.find(WRITTEN, Written)
+    return (written.version or None) if written else None
+
+
+def may_be_named_now(mirror: Mirror) -> bool:
+    """Whether hashes are left without a file, and other indexes are configured than were asked for it."""
+    written = mirror.documents.find(WRITTEN, Written)
+    incomplete = written.incomplete if written else ""
+    return bool(incomplete) and incomplete != _indexes(mirror)
+
+
+def _indexes(mirror: Mirror) -> str:
+    """The configured indexes, whoever asks there."""
+    settings = mirror.settings
+    urls = (settings.index_url or "", *(settings.extra_index_urls or ()))
+    return digest_of([without_login(url) for url in urls])
 
 
 def read_projects(mirror: Mirror, projects: Sequence[ProjectFiles]) -> Read:
@@ -135,6 +192,9 @@ def _version(read: Read, texts: Mapping[str, str]) -> str:
         (
             lock.project,
             lock.requires_python,
+            lock.always,
+            lock.conflicts,
+            lock.environments,
             sorted(lock.pins, key=lambda pin: pin.key),
             sorted(lock.edges, key=repr),
         )
@@ -152,17 +212,29 @@ def _all_texts(
         for lock, project in zip(read.locks, projects, strict=True)
         for key, text in _texts(mirror, lock, Path(project.folder), len(projects) > 1, warnings.append)
     }
-    return {**texts, PYLOCK: _pylock(read)}, tuple(warnings)
+    return {**texts, PYLOCK: _pylock(read)}, (*warnings, *_exclusions(read))
+
+
+def _exclusions(read: Read) -> Iterator[str]:
+    """Requirement files that nobody can install as a whole."""
+    several = len(read.locks) > 1
+    for lock, selection in read.pairs:
+        parts = excluding(lock, everything(lock))
+        if parts:
+            asked = "; the locks in pylock/ ask for them" if offered(lock, selection) else ""
+            names = ", ".join(sorted(parts.groups | parts.extras))
+            yield (
+                f"{lock.project}: extras or groups exclude each other ({names}): "
+                f"{_key(lock, 'all', several)} cannot be installed as a whole{asked}"
+            )
 
 
 def _texts(
     mirror: Mirror, lock: Lock, folder: Path, several: bool, warn: Callable[[str], None]
 ) -> Iterator[tuple[str, str]]:
-    kinds = {"prod": Selection(), "all": everything(lock)}
-    for kind, selection in kinds.items():
-        key = f"requirements/{lock.project}-{kind}.txt" if several else f"requirements-{kind}.txt"
+    for kind, selection in zip(_KINDS, (Selection(), everything(lock)), strict=True):
         yield (
-            key,
+            _key(lock, kind, several),
             _exported(mirror, lock, folder, kind, warn)
             or requirement_lines(lock, pin_conditions(lock, selection), kind),
         )
@@ -181,11 +253,14 @@ def _exported(mirror: Mirror, lock: Lock, folder: Path, kind: str, warn: Callabl
 
 def _pylock(read: Read) -> str:
     """All that is selected, every locked file at the place where the mirror's home has or would have it."""
-    conditions = [(lock, pin_conditions(lock, selection)) for lock, selection in read.pairs]
+    pinned = [
+        Pinned(lock, asking_conditions(lock, selection), offered(lock, selection))
+        for lock, selection in read.pairs
+    ]
     files = {
         file.name: Artifact(file.name, file.sha256, pin.name, str(pin.version), file.size)
         for lock in read.locks
         for pin in lock.pins
         for file in pin.files
     }
-    return tomli_w.dumps(pylock(conditions, files, "packages/"))
+    return tomli_w.dumps(pylock(pinned, files, "packages/"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror_pipeline.adapters.documents import digest_of
-from mirror_pipeline.domain.plan import Plan, PlatformPlan, make_plan
+from mirror_pipeline.domain.plan import Gap, Plan, PlatformPlan, make_plan
 from mirror_pipeline.domain.target import Target, targets_of
 from mirror_pipeline.domain.wanted import wanted_of
+from mirror_pipeline.errors import FetchFailedError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import Read, Requirements
@@ -45,17 +47,37 @@ def plan_for(
     ]
     plan = make_plan([wanted for wanted, _ in made], settings.platforms, settings.policy, offline=offline)
     pythons = sorted({python for wanted, _ in made for python in wanted.pythons})
-    warnings = tuple(line for _, lines in made for line in lines)
+    warnings = tuple(dict.fromkeys(line for _, lines in made for line in lines))
     return plan, targets_of(settings.platforms, pythons), warnings
 
 
 def plan_platform(mirror: Mirror, platform: str) -> Planned:
-    """Plan one platform from the stored requirements."""
+    """Plan one platform from the stored requirements.
+
+    Raises ``FetchFailedError``, and keeps the earlier plan, where upstream lists no file for a pin whose
+    hashes are locked; not where failures are allowed.
+    """
     whole, _, warnings = plan_for(mirror, mirror.documents.read(REQUIREMENTS, Requirements))
     plan = whole.platforms[platform]
+    if plan.failures and not mirror.settings.allow_failures:
+        raise _failed(platform, plan.failures)
     previous = mirror.documents.find(document_of(platform), PlatformPlan)
     mirror.documents.write(document_of(platform), plan)
     return Planned(plan, whole, digest_of(plan), previous, warnings)
+
+
+def _failed(platform: str, failures: Sequence[Gap]) -> FetchFailedError:
+    labels = list(dict.fromkeys(f"{gap.project}=={gap.version}" for gap in failures))
+    rest = len(labels) - 1
+    more = f" (and {rest} more pin{'s' if rest > 1 else ''})" if rest else ""
+    reason = f"{labels[0]}: {failures[0].reason}{more}"
+    return FetchFailedError(
+        f"{platform}: {reason}",
+        hint="compare the lock's hashes with the upstream; MIRROR_ALLOW_FAILURES=true publishes without",
+        platform=platform,
+        reason=reason,
+        packages=labels,
+    )
 
 
 def load_plan(mirror: Mirror, platform: str) -> PlatformPlan:

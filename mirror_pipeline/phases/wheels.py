@@ -9,9 +9,11 @@ from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.fetching import Fetched
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.plan import PlatformPlan
 from mirror_pipeline.domain.wheelset import Failure, Held, UpstreamFile, WheelSet
 from mirror_pipeline.errors import FetchFailedError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.wheel_plan import document_of as plan_document
 from mirror_pipeline.phases.wheel_plan import load_plan
 
 DOCUMENT = "wheels"
@@ -113,3 +115,14 @@ def _failed(platform: str, failures: tuple[Failure, ...]) -> FetchFailedError:
 def load_wheels(mirror: Mirror, platform: str) -> WheelSet:
     """The stored wheel set of a platform."""
     return mirror.documents.read(document_of(platform), WheelSet)
+
+
+def is_gathered(mirror: Mirror, platform: str) -> bool:
+    """Whether the stored wheel set of a platform is what its stored plan wants."""
+    wheels = mirror.documents.find(document_of(platform), WheelSet)
+    plan = mirror.documents.find(plan_document(platform), PlatformPlan)
+    if wheels is None or plan is None:
+        return False
+    failed = {failure.file for failure in wheels.failures}
+    wanted = [artifact for artifact in plan.artifacts if artifact.file not in failed]
+    return wanted == [item.artifact for item in wheels.held]

@@ -204,3 +204,9 @@ def test_a_plan_of_an_earlier_version_is_read_with_what_it_did_not_know() -> Non
     assert decode(old, PlatformPlan, "plan") == PlatformPlan(
         "noarch", (), (Gap(canonicalize_name("a"), "1", ("3.12",), "none"),)
     )
+
+
+def test_documents_are_for_their_owner_only(tmp_path: Path) -> None:
+    """Locks may name indexes with logins."""
+    Documents(tmp_path / "home/documents").write("lock", ("text",))
+    assert (tmp_path / "home/documents").stat().st_mode & 0o077 == 0

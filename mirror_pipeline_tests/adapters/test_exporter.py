@@ -38,7 +38,10 @@ def test_the_main_dependencies(tools: Path, tmp_path: Path) -> None:
     text = poetry_export(tmp_path / "a project", everything=False)
 
     assert text.splitlines() == [
-        f"# export --format requirements.txt --no-interaction --directory {tmp_path}/a project --only main",
+        (
+            "# export --format requirements.txt --no-interaction --without-urls "
+            f"--directory {tmp_path}/a project --only main"
+        ),
         "alpha==1.0 ; python_version < '3.13'",
     ]
 

@@ -121,6 +121,23 @@ class TestRequirements:
 
         assert load_projects([folder])[0].files[shared.as_posix()] == b"a==1.0\n"
 
+    @pytest.mark.parametrize("name", ["../token", "../keys/id_rsa", "../.netrc", "link.txt"])
+    def test_what_lies_elsewhere_and_is_named_like_no_requirements_is_not_read(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        written(tmp_path, {"token": "secret\n", "keys/id_rsa": "secret\n", ".netrc": "secret\n"})
+        absolute = tmp_path / "demo" / name
+        folder = written(tmp_path / "demo", {"requirements.txt": f"-r {name}\n-c {absolute}\n"})
+        (folder / "link.txt").symlink_to(tmp_path / "token")
+
+        assert set(load_projects([folder])[0].files) == {"requirements.txt"}
+
+    def test_a_file_of_the_project_may_be_called_anything(self, tmp_path: Path) -> None:
+        folder = written(tmp_path / "demo", {"requirements.txt": "-r sub/base\n", "sub/base": "a==1.0\n"})
+        (tmp_path / "elsewhere").symlink_to(folder)
+
+        assert set(load_projects([tmp_path / "elsewhere"])[0].files) == {"requirements.txt", "sub/base"}
+
     @pytest.mark.parametrize("lock", ["poetry.lock", "uv.lock", "Pipfile.lock", "requirements.lock"])
     def test_requirements_beside_another_lock_do_not_count(self, tmp_path: Path, lock: str) -> None:
         folder = written(tmp_path, {"requirements.txt": "a==1.0\n", lock: "x"})

@@ -313,8 +313,24 @@ def test_the_page_is_preferred_to_the_url_in_the_lock(
     assert fetched.facts[alpha.file].yanked == "broken"
 
 
-@pytest.mark.parametrize("trouble", ["unlisted", "other bytes", "no page", "unreachable", "refused", "named"])
-def test_the_url_in_the_lock_serves_where_the_page_does_not(
+def get_into_trouble(index: FakeUpstream, alpha: Dist, trouble: str) -> None:
+    """What an index may be like that does not list a file of alpha as the lock has it, nor ever will."""
+    if trouble == "no version":
+        index.add(wheel("alpha", "0.9"))
+    if trouble == "other file":
+        index.add(sdist("alpha"))
+    if trouble == "other bytes":
+        index.add(alpha, sha256=WRONG)
+    if trouble.isdigit():
+        index.fail(index.page_of("alpha"), int(trouble))
+    if trouble == "no page":
+        index.replace(index.page_of("alpha"), b"{", "application/json")
+    if trouble == "unreachable":
+        index.close()
+
+
+@pytest.mark.parametrize("trouble", ["no project", "no version", "other file"])
+def test_the_url_in_the_lock_serves_where_the_index_it_names_does_not_list_the_file(
     upstream: FakeUpstream,
     other: FakeUpstream,
     third: FakeUpstream,
@@ -322,26 +338,84 @@ def test_the_url_in_the_lock_serves_where_the_page_does_not(
     waits: Waits,
     trouble: str,
 ) -> None:
-    alpha = other.add(wheel("alpha"), listed=False, path="/files/alpha.whl")
+    alpha = upstream.add(wheel("alpha"), listed=False, path="/files/alpha.whl")
     third.add(alpha)
-    if trouble == "unlisted":
-        upstream.add(wheel("alpha", "0.9"))
-    if trouble == "other bytes":
-        upstream.add(alpha, sha256=WRONG)
-    if trouble == "no page":
-        upstream.fail(upstream.page_of("alpha"), 500)
-    if trouble == "refused":
-        upstream.fail(upstream.page_of("alpha"), 403)
-    if trouble == "unreachable":
-        upstream.close()
-    index = upstream.url if trouble == "named" else None
-    wanted = alpha.artifact(url=f"{other.root}/files/alpha.whl", index=index)
+    get_into_trouble(other, alpha, trouble)
+    wanted = alpha.artifact(url=f"{upstream.root}/files/alpha.whl", index=other.url)
 
-    fetched = fetch(connect(waits, upstream.url), store, wanted)
+    fetched = fetch(connect(waits, third.url), store, wanted)
 
     assert set(fetched.sizes) == {alpha.file}
-    assert asked_of(other) == {"/files/alpha.whl"}
+    assert asked_of(other) == {other.page_of("alpha")}
     assert not third.requests
+
+
+@pytest.mark.parametrize(
+    ("trouble", "permanent", "reason"),
+    [
+        ("500", False, "HTTP 500"),
+        ("503", False, "HTTP 503"),
+        ("401", True, "HTTP 401"),
+        ("403", True, "HTTP 403"),
+        ("no page", False, "alpha/: "),
+        ("unreachable", False, "no connection"),
+        ("other bytes", True, "other bytes under this name"),
+    ],
+)
+def test_the_url_in_the_lock_is_no_way_around_the_index_it_names(
+    upstream: FakeUpstream,
+    other: FakeUpstream,
+    store: WheelStore,
+    waits: Waits,
+    trouble: str,
+    permanent: bool,
+    reason: str,
+) -> None:
+    alpha = upstream.add(wheel("alpha"), path="/files/alpha.whl")
+    get_into_trouble(other, alpha, trouble)
+    wanted = alpha.artifact(url=f"{upstream.root}/files/alpha.whl", index=other.url)
+
+    (failure,) = fetch(connect(waits, upstream.url), store, wanted).failures
+
+    assert reason in failure.reason
+    assert failure.permanent is permanent
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("named", ["nothing", "the public index", "a configured index"])
+@pytest.mark.parametrize(
+    ("trouble", "permanent", "reason"),
+    [
+        ("no project", True, NOBODY),
+        ("no version", True, NOBODY),
+        ("other file", True, NOBODY),
+        ("other bytes", True, "other bytes under this name"),
+        ("500", False, "HTTP 500"),
+        ("403", True, "HTTP 403"),
+        ("unreachable", False, "no connection"),
+    ],
+)
+def test_the_url_in_the_lock_is_no_way_around_a_configured_index(
+    upstream: FakeUpstream,
+    other: FakeUpstream,
+    store: WheelStore,
+    waits: Waits,
+    named: str,
+    trouble: str,
+    permanent: bool,
+    reason: str,
+) -> None:
+    """A curated index may hold back a release: then the mirror must not have it either."""
+    alpha = other.add(wheel("alpha"), path="/files/alpha.whl")
+    get_into_trouble(upstream, alpha, trouble)
+    index = {"the public index": default_index(), "a configured index": upstream.url}.get(named)
+    wanted = alpha.artifact(url=f"{other.root}/files/alpha.whl", index=index)
+
+    (failure,) = fetch(connect(waits, upstream.url), store, wanted).failures
+
+    assert reason in failure.reason
+    assert failure.permanent is permanent
+    assert not other.requests
 
 
 def test_a_pin_at_a_url_is_taken_from_there_and_no_index_hears_of_it(
@@ -372,12 +446,19 @@ def test_a_pin_at_a_url_is_taken_from_there_and_no_index_hears_of_it(
     ],
 )
 def test_a_lock_cannot_name_files_that_are_none_of_the_network(
-    upstream: FakeUpstream, tmp_path: Path, store: WheelStore, waits: Waits, url: str, is_direct: bool
+    upstream: FakeUpstream,
+    other: FakeUpstream,
+    tmp_path: Path,
+    store: WheelStore,
+    waits: Waits,
+    url: str,
+    is_direct: bool,
 ) -> None:
     alpha, beta = wheel("alpha"), upstream.add(wheel("beta"))
     private = tmp_path / alpha.file
     private.write_bytes(alpha.content)
-    wanted = replace(alpha.artifact(url=url.format(file=private.as_uri())), direct=is_direct)
+    named = alpha.artifact(url=url.format(file=private.as_uri()), index=other.url)
+    wanted = replace(named, index=None, direct=True) if is_direct else named
 
     fetched = fetch(connect(waits, upstream.url), store, wanted, beta)
 

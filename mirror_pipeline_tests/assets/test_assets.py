@@ -121,6 +121,8 @@ class TestCodeVersions:
             ({"MIRROR_MACOS": "14.0"}, {"wheel_plan"}),
             ({"MIRROR_HOME": "elsewhere"}, {"s3_sync"}),
             ({"ORBIT_PROJECT": "shop/poetry.lock"}, {"lock"}),
+            ({"MIRROR_ALLOW_UNHASHED": "true"}, {"lock", "requirements"}),
+            ({"MIRROR_REQUIREMENTS_DEV": "shop/dev.txt"}, {"lock"}),
             ({"MIRROR_CONCURRENCY": "1", "MIRROR_ALLOW_FAILURES": "true"}, set()),
             ({"MIRROR_INDEX_URL": "https://mirror.example/simple/"}, set()),
         ],

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from mirror_pipeline.domain.conditions import pin_conditions
+from mirror_pipeline.domain.conditions import asking_conditions, pin_conditions
 from mirror_pipeline.domain.lock import Edge, Lock, Node, Root, Selection, everything
+from mirror_pipeline.domain.marker_functions import either_of
 from mirror_pipeline.domain.reach import graph_of, reachable, satisfies
 from mirror_pipeline.domain.target import known_pythons, targets_of
 from mirror_pipeline_tests.locks import lock_of, pin, wants
@@ -95,6 +96,34 @@ def test_a_pin_is_reachable_exactly_where_its_condition_holds(lock: Lock, select
 def test_conditions_ask_for_no_extra(lock: Lock, selection: Selection) -> None:
     texts = [str(marker) for marker in pin_conditions(lock, selection).values()]
     assert not any("extra" in text for text in texts)
+
+
+@settings(deadline=None, max_examples=120)
+@given(locks(), selections, selections)
+def test_what_an_installer_asks_for_is_what_the_walk_is_told_to_take(
+    lock: Lock, chosen: Selection, taken: Selection
+) -> None:
+    assume(len(chosen) > 1)
+    conflicting = replace(lock, conflicts=(chosen,))
+    conditions = asking_conditions(conflicting, chosen)
+    taken = taken & chosen
+    # What is always in force is walked with as one scenario, whatever excludes what.
+    graph = graph_of(replace(lock, always=lock.always | taken, conflicts=()))
+    for environment in ENVIRONMENTS:
+        holds = {
+            key for key, marker in conditions.items() if not marker or satisfies(marker, environment, taken)
+        }
+        assert holds == reachable(graph, Selection(), environment)
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.lists(markers, min_size=1, max_size=4))
+def test_the_union_of_markers_holds_exactly_where_one_of_them_does(united: list[Marker | None]) -> None:
+    marker = either_of(united)
+    for environment in ENVIRONMENTS:
+        for active in (Selection(), *everything(lock_of(groups=GROUPS, extras=EXTRAS)).parts):
+            holds = [one is None or satisfies(one, environment, active) for one in united]
+            assert (marker is None or satisfies(marker, environment, active)) == any(holds)
 
 
 @settings(deadline=None, max_examples=40)

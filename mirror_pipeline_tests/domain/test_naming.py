@@ -108,6 +108,11 @@ def test_an_unsafe_name_is_never_taken() -> None:
     assert names(named(hash_only(WHEEL), [(None, unsafe)]).answer) == []
 
 
+def test_a_wheel_that_a_page_gives_the_name_of_another_project_is_not_taken() -> None:
+    renamed = [replace(file, file="b-1.0-py3-none-any.whl") for file in listed(WHEEL)]
+    assert names(named(hash_only(WHEEL), [(None, renamed)]).answer) == []
+
+
 @pytest.mark.parametrize(
     ("found", "needed"),
     [

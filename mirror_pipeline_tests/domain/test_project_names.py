@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror_pipeline.domain.project_names import distinctly_named
+from mirror_pipeline.domain.project_names import distinctly_named, lock_names
 from mirror_pipeline_tests.locks import lock_of
 
 
@@ -22,6 +22,12 @@ def test_names_that_differ_are_kept() -> None:
     assert named(("shop", "/a/shop/uv.lock"), ("office", "/a/office/uv.lock")) == ["shop", "office"]
     assert named(("shop", "/a/x/uv.lock")) == ["shop"]
     assert distinctly_named([], []) == ()
+
+
+def test_names_of_locks_have_no_dots_and_differ_whatever_the_order() -> None:
+    locks = [lock_of(project=name) for name in ("a.b", "Shop_1", "a-b")]
+    assert lock_names(locks) == ("a-b-2", "shop-1", "a-b")
+    assert lock_names(locks[::-1]) == ("a-b", "shop-1", "a-b-2")
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,24 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.markers import Environment
 from packaging.pylock import Pylock
 from packaging.requirements import Requirement
+from packaging.tags import Tag
 
 from mirror_pipeline.domain.artifact import Artifact
-from mirror_pipeline.domain.conditions import pin_conditions
-from mirror_pipeline.domain.lock import Lock, Selection, Source
-from mirror_pipeline.domain.requirements import pylock, requirement_lines
+from mirror_pipeline.domain.conditions import asking_conditions, pin_conditions
+from mirror_pipeline.domain.lock import Lock, Root, Selection, Source
+from mirror_pipeline.domain.reach import graph_of, normalized, reachable
+from mirror_pipeline.domain.requirements import Pinned, pylock, requirement_lines
+from mirror_pipeline.domain.scenarios import offered
+from mirror_pipeline.domain.target import known_pythons, targets_of
 from mirror_pipeline_tests.domain.test_conditions import locks, selections
 from mirror_pipeline_tests.locks import digest_of, lock_of, pin, wants
 
@@ -113,13 +119,17 @@ def test_an_empty_lock_is_a_file_of_comments() -> None:
     assert text_of(lock_of()).endswith("\n")
 
 
+def pinned(lock: Lock, selection: Selection = Selection()) -> Pinned:  # noqa: B008
+    return Pinned(lock, asking_conditions(lock, selection), offered(lock, selection))
+
+
 def document_of(
     locks: Sequence[Lock], artifacts: Iterable[Artifact] | None = None, prefix: str = "../packages/"
 ) -> Pylock:
     chosen = {artifact.file: artifact for artifact in artifacts or ()}
     if artifacts is None:
         chosen = {name: artifact for lock in locks for name, artifact in held(lock).items()}
-    written = pylock([(lock, pin_conditions(lock, Selection())) for lock in locks], chosen, prefix)
+    written = pylock([pinned(lock) for lock in locks], chosen, prefix)
     assert tomli_w.dumps(written)
     return Pylock.from_dict(written)
 
@@ -175,6 +185,87 @@ def test_an_entry_that_locks_share_has_the_files_of_each() -> None:
     assert both.to_dict() == turned.to_dict()
 
 
+LINUX, WINDOWS = 'sys_platform == "linux"', 'sys_platform == "win32"'
+
+
+def markers_of(document: Pylock) -> dict[str, str]:
+    return {f"{item.name}=={item.version}": str(item.marker or "") for item in document.packages}
+
+
+def test_locks_that_pin_the_same_under_other_markers_share_an_entry() -> None:
+    a, b = pin("a"), pin("b")
+    one = lock_of(a, b, edges=[wants(a, LINUX), wants(b)], project="one")
+    two = lock_of(a, b, edges=[wants(a, WINDOWS), wants(b, WINDOWS)], project="two")
+    both, turned = document_of([one, two]), document_of([two, one])
+    assert markers_of(both) == {"a==1.0": f"{LINUX} or {WINDOWS}", "b==1.0": ""}
+    assert len(both.packages) == 2
+    assert both.to_dict() == turned.to_dict()
+
+
+def test_files_that_a_lock_keeps_apart_by_markers_stay_apart() -> None:
+    index, built = (replace(pin("a", "1.0", f"a-1.0-{tag}-none-any.whl"), key=tag) for tag in ("py2", "py3"))
+    one = lock_of(index, built, edges=[wants(index, LINUX), wants(built, WINDOWS)], project="one")
+    two = lock_of(built, edges=[wants(built, 'sys_platform == "darwin"')], project="two")
+    both, turned = document_of([one, two]), document_of([two, one])
+    assert {(package.wheels or [])[0].name: str(package.marker) for package in both.packages} == {
+        "a-1.0-py2-none-any.whl": LINUX,
+        "a-1.0-py3-none-any.whl": f'sys_platform == "darwin" or {WINDOWS}',
+    }
+    assert both.to_dict() == turned.to_dict()
+
+
+CPU, GPU = Selection(extras=frozenset({"c.pu"})), Selection(extras=frozenset({"gpu"}))
+DEV = Selection(groups=frozenset({"dev"}))
+
+
+def exclusive_lock() -> tuple[Lock, Selection]:
+    """A base, a group, and two extras that want other versions of one project."""
+    old, new, base, tool = pin("torch", "1.0"), pin("torch", "2.0"), pin("base"), pin("tool")
+    edges = [
+        wants(base, LINUX),
+        wants(old, root=Root("extra", "c.pu")),
+        wants(new, LINUX, root=Root("extra", "gpu")),
+        wants(tool, root=Root("group", "dev")),
+    ]
+    lock = lock_of(old, new, base, tool, edges=edges, groups=["dev"], extras=["c.pu", "gpu"])
+    return replace(lock, conflicts=(CPU | GPU,)), CPU | GPU | DEV
+
+
+def test_a_pylock_of_extras_that_exclude_each_other_asks_for_them() -> None:
+    lock, selection = exclusive_lock()
+    document = Pylock.from_dict(pylock([pinned(lock, selection)], held(lock), ""))
+    assert (document.extras, document.dependency_groups) == (["c-pu", "gpu"], ["dev"])
+    assert markers_of(document) == {
+        "base==1.0": LINUX,
+        "tool==1.0": '"dev" in dependency_groups',
+        "torch==1.0": '"c-pu" in extras',
+        "torch==2.0": f'"gpu" in extras and {LINUX}',
+    }
+
+
+def test_a_selection_without_an_exclusion_asks_for_nothing() -> None:
+    lock, _ = exclusive_lock()
+    document = Pylock.from_dict(pylock([pinned(lock, CPU | DEV)], held(lock), ""))
+    assert (document.extras, document.dependency_groups) == (None, None)
+    assert markers_of(document) == {"base==1.0": LINUX, "tool==1.0": "", "torch==1.0": ""}
+
+
+@pytest.mark.parametrize("part", [Selection(), CPU, GPU, DEV, CPU | DEV, GPU | DEV])
+def test_an_installer_that_is_told_an_extra_takes_the_pins_that_the_walk_finds(part: Selection) -> None:
+    lock, selection = exclusive_lock()
+    document = Pylock.from_dict(pylock([pinned(lock, selection)], held(lock), ""))
+    (target,) = targets_of(["linux-x86_64"], known_pythons()[-1:])
+    for environment in target.environments:
+        chosen = document.select(
+            environment=cast("Environment", dict(environment)),
+            tags=[Tag("py3", "none", "any")],
+            extras=normalized(part).extras,
+            dependency_groups=part.groups,
+        )
+        found = {f"{package.name}=={package.version}" for package, _ in chosen}
+        assert found == reachable(graph_of(lock), part, environment)
+
+
 @pytest.mark.parametrize("files", [["a-1.0-py3.8.egg"], ["a-1.0.tar.bz2", "a-1.0.exe"]])
 def test_a_pin_of_files_that_no_installer_takes_is_left_out_of_a_pylock(files: list[str]) -> None:
     assert [
@@ -186,7 +277,7 @@ def test_a_pin_of_files_that_no_installer_takes_is_left_out_of_a_pylock(files: l
 @given(locks(), selections)
 def test_a_pylock_is_valid_and_says_the_conditions(lock: Lock, selection: Selection) -> None:
     conditions = pin_conditions(lock, selection)
-    document = Pylock.from_dict(pylock([(lock, conditions)], held(lock), ""))
+    document = Pylock.from_dict(pylock([Pinned(lock, conditions, Selection())], held(lock), ""))
     assert {f"{item.name}=={item.version}": str(item.marker or "") for item in document.packages} == {
         item.label: str(conditions[item.key] or "") for item in lock.pins if item.key in conditions
     }

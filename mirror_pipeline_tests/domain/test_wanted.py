@@ -105,8 +105,44 @@ def test_where_no_lock_has_groups_the_refusal_says_so() -> None:
 def test_without_a_wish_it_is_every_supported_python_or_the_newest_there_is(
     requires_python: str, expected: str
 ) -> None:
-    pythons, warnings = pythons_of(needing(requires_python), (), TODAY)
-    assert (names(pythons), warnings) == (expected, ())
+    pythons, _ = pythons_of(needing(requires_python), (), TODAY)
+    assert names(pythons) == expected
+
+
+WANTED_ONE = "past its end of life (MIRROR_PYTHONS names it if it is wanted)"
+WANTED_SOME = "past their end of life (MIRROR_PYTHONS names them if they are wanted)"
+
+
+@pytest.mark.parametrize(
+    ("requires_python", "warning"),
+    [
+        (">=3.10", f"Python 3.10 is left out: {WANTED_ONE}"),
+        (">=3.9", f"Python 3.9, 3.10 are left out: {WANTED_SOME}"),
+        (">=3.9,<3.13,!=3.9.7", f"Python 3.9, 3.10 are left out: {WANTED_SOME}"),
+        (">3.9.1", f"Python 3.9, 3.10 are left out: {WANTED_SOME}"),
+        ("~=3.9", f"Python 3.9, 3.10 are left out: {WANTED_SOME}"),
+        (">=3", f"Python 3.8, 3.9, 3.10 are left out: {WANTED_SOME}"),
+        (">=3.8,<3.10", f"Python 3.8 is left out: {WANTED_ONE}"),
+    ],
+)
+def test_pythons_past_their_end_of_life_are_left_out_with_a_warning(
+    requires_python: str, warning: str
+) -> None:
+    assert pythons_of(needing(requires_python), (), TODAY)[1] == (warning,)
+
+
+@pytest.mark.parametrize(
+    "requires_python",
+    ["", "<3.13", "!=3.9.*", "<=3.12,!=3.11.1", ">=3.11", "==3.12.*", "==3.9.*", "~=3.12.1"],
+)
+def test_there_is_no_warning_where_the_lock_does_not_say_from_which_python_on_or_nothing_is_left_out(
+    requires_python: str,
+) -> None:
+    assert pythons_of(needing(requires_python), (), TODAY)[1] == ()
+
+
+def test_whoever_names_pythons_is_not_told_of_others() -> None:
+    assert pythons_of(needing(">=3.9"), (Python(9), Python(12)), TODAY)[1] == ()
 
 
 def test_in_later_years_other_pythons_are_meant() -> None:

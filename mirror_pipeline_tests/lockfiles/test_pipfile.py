@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -213,6 +213,18 @@ class TestSources:
         assert (pin.label, pin.source, pin.hashes) == ("a==1.0", Source("url", WHEEL), ())
         assert pin.files == (LockedFile("a-1.0-py3-none-any.whl", digest_of("a")),)
 
+    @pytest.mark.parametrize("sources", [({"name": "main", "url": INDEX}, SECOND), ({"url": INDEX},)])
+    def test_a_file_at_a_url_with_the_hashes_of_its_whole_release_is_looked_for_in_the_index(
+        self, sources: Sequence[Mapping[str, object]]
+    ) -> None:
+        digests = (digest_of("wheel"), digest_of("sdist"))
+        lock = read(
+            {"a": {"file": WHEEL, "hashes": [f"sha256:{digest}" for digest in digests]}}, sources=sources
+        )
+        (pin,) = lock.pins
+        assert (pin.label, pin.hashes, pin.files, pin.unhashed) == ("a==1.0", digests, (), False)
+        assert pin.source == only({"a": entry()}, sources=sources).source
+
     def test_a_wheel_at_a_url_without_a_hash_is_told_as_such(self) -> None:
         pin = only({"a": {"file": WHEEL}})
         assert (pin.files, pin.unhashed) == ((), True)
@@ -238,7 +250,10 @@ class TestRefusing:
             ({"version": "==1.0", "index": "nowhere"}, r"'nowhere' is not among the sources .*\(main, index"),
             ({"file": "https://${HOST}/a-1.0.tar.gz"}, "not a URL that a file can be fetched from"),
             ({"file": "https://h.example/..%2fa-1.0.tar.gz", "hashes": []}, "not a safe file name"),
-            ({"file": WHEEL, "hashes": [f"sha256:{digest_of(x)}" for x in "ab"]}, "has one hash, found 2"),
+            (
+                {"file": "https://files.example/a.zip", "hashes": [f"sha256:{digest_of(x)}" for x in "ab"]},
+                "a.zip: one file at a URL has one hash, found 2",
+            ),
             ({"git": 3}, "expected text"),
             ([], "expected a table"),
         ],

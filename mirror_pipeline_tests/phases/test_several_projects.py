@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from packaging.markers import Marker
+import tomli
+from packaging.markers import Environment, Marker, default_environment
+from packaging.pylock import Pylock, is_valid_pylock_path
+from packaging.tags import Tag
 
 from mirror_pipeline.errors import ConflictError, LockError
 from mirror_pipeline.phases.lock import current_snapshot
@@ -58,6 +61,30 @@ def test_the_manifest_says_who_wants_what(world: World) -> None:
     assert manifest["projects"]["shop"]["format"] == "poetry"
     assert not any("wanted_by" in entry for key, entry in manifest["files"].items() if "packages/" not in key)
     assert verify(mirror).report.passed
+
+
+def test_each_project_has_a_lock_of_its_own_for_each_platform(world: World) -> None:
+    newer = wheel("checker", "8.0")
+    world.upstream.add(newer)
+    marked = locked(ALPHA, markers='sys_platform == "linux"')
+    world.lock(marked, locked(newer), project="office.two")
+    run(world.mirror(ORBIT_PROJECT="office.two:shop"))
+
+    def pins(name: str) -> set[str]:
+        path = world.site / "pylock" / f"pylock.{name}.toml"
+        assert is_valid_pylock_path(path)
+        document = Pylock.from_dict(tomli.loads(path.read_text()))
+        python = default_environment()
+        tags = [Tag("py3", "none", "any"), Tag("cp312", "cp312", "manylinux_2_17_x86_64")]
+        environment: Environment = {**python, "sys_platform": "linux", "python_full_version": "3.12.1"}
+        return {
+            f"{item.name}=={item.version}" for item, _ in document.select(environment=environment, tags=tags)
+        }
+
+    assert pins("office-two-linux-x86_64") == {"alpha==1.0", "checker==8.0"}
+    assert pins("shop-linux-x86_64") == {"alpha==1.0", "native==2.0+cpu", "checker==7.0"}
+    plain = tomli.loads((world.site / "pylock/pylock.linux-x86_64.toml").read_text())
+    assert [item["name"] for item in plain["packages"]].count("alpha") == 1
 
 
 def test_a_project_more_changes_who_wants_a_file_and_fetches_nothing(
