@@ -160,6 +160,7 @@ class TestPlan:
                 "pythons": ["3.11"],
                 "reason": "no wheel for windows-amd64 among 1",
                 "wanted_by": ["shop"],
+                "failure": False,
             }
         ]
         assert answer["outside"] == answer["unnamed"] == answer["unknown_hashes"] == []

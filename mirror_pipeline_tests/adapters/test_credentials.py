@@ -92,25 +92,6 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules["keyring"] = before
 
 
-@pytest.fixture
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def other() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> WheelStore:
-    store = WheelStore(tmp_path / "home")
-    store.prepare()
-    return store
-
-
 # The keyring.
 
 

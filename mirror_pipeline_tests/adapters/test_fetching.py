@@ -26,30 +26,6 @@ WRONG = "0" * 64
 
 
 @pytest.fixture
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def other() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home: Path) -> WheelStore:
-    store = WheelStore(home)
-    store.prepare()
-    return store
-
-
-@pytest.fixture
 def waits() -> Waits:
     return Waits()
 

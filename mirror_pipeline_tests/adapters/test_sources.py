@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,31 +22,6 @@ from mirror_pipeline_tests.wheels import Dist, sdist, wheel
 
 WRONG, WRONG_TOO = "0" * 64, "1" * 64
 NOBODY = "upstream does not list this file"
-
-
-@pytest.fixture
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def other() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def third() -> Iterator[FakeUpstream]:
-    with FakeUpstream() as server:
-        yield server
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> WheelStore:
-    store = WheelStore(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 @pytest.fixture
