@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
+from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.errors import MirrorError
 from mirror_pipeline.phases.index import is_outdated
 from mirror_pipeline.phases.lock import current_version
@@ -33,7 +34,7 @@ def condition() -> dg.AutomationCondition[Any]:
     )
     return (
         changed.since_last_handled()
-        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets(*graph.BY_HAND))
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
     )
@@ -99,7 +100,7 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
         if definitions is None:
             raise dg.DagsterInvariantViolationError("the schedule needs its repository")
         states = asset_states(list(definitions.asset_graph.assets_defs), context.instance, observed(mirror))
-        for state in to_request(states):
+        for state in to_request([state for state in states if state.asset not in graph.BY_HAND]):
             key = dg.AssetKey(state.asset)
             yield dg.RunRequest(
                 run_key=f"{context.scheduled_execution_time.isoformat()}/{state.asset}/{state.partition}",
@@ -110,15 +111,16 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
     return tick
 
 
-def observed(mirror: Mirror) -> dict[str, str]:
+def observed(mirror: Mirror, status: SiteStatus | None = None) -> dict[str, str]:
     """Data versions that can be looked up in the world: the lock files and the live site as they are now.
+
+    ``status`` is the site's, where it has just been asked: a bucket answers it with a request.
 
     The requirements and the index are among them where they were made from something else than there is now.
 
     A lock that cannot be read counts as changed: the run that snapshots it says what is wrong.
     """
-    live = mirror.site.manifest()
-    seen = {graph.S3_SYNC: live.digest if live else "nothing is published"}
+    seen = {graph.S3_SYNC: _live(mirror, status)}
     if edited_requirements(mirror):
         seen[graph.REQUIREMENTS] = "a requirement file was edited or removed"
     if may_be_named_now(mirror):
@@ -129,6 +131,17 @@ def observed(mirror: Mirror) -> dict[str, str]:
         return {**seen, graph.LOCK: current_version(mirror)}
     except MirrorError as error:
         return {**seen, graph.LOCK: str(error)}
+
+
+def _live(mirror: Mirror, status: SiteStatus | None) -> str:
+    """The digest of what is live. A site that does not answer counts as changed: the run says why."""
+    try:
+        status = status or mirror.site.status()
+    except MirrorError as error:
+        return str(error)
+    if status.pending:
+        return "a publication was interrupted"
+    return status.digest or "nothing is published"
 
 
 def to_request(states: Sequence[State]) -> Sequence[State]:

@@ -13,13 +13,23 @@ from pathlib import Path
 
 import click
 
-from mirror_pipeline import __version__, commands, results
+from mirror_pipeline import (
+    __version__,
+    cli_infra,
+    cli_tokens,
+    commands,
+    history_commands,
+    results,
+    serving_commands,
+)
 from mirror_pipeline.adapters.progress import for_terminal
 from mirror_pipeline.commands import Answer, Invocation
 from mirror_pipeline.configuration import CONFIG_VARIABLE, load_settings
 from mirror_pipeline.errors import InterruptedByUserError, MirrorError, StorageError, UsageError
 
 _PORT = click.IntRange(0, 65535)
+_GROUPS = (cli_infra, cli_tokens)
+"""Modules with a ``group`` of commands and their functions, ``COMMANDS``."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +38,7 @@ def cli() -> None:
     """From lock files to a private, static, hash-verified Python package index."""
 
 
-def _command(name: str) -> Callable[[Callable[..., Answer]], click.Command]:
+def _command(name: str, group: click.Group | None = None) -> Callable[[Callable[..., Answer]], click.Command]:
     """A command with ``--config`` and ``--json``, whose function gets an ``Invocation`` first."""
 
     def wrap(function: Callable[..., Answer]) -> click.Command:
@@ -45,7 +55,7 @@ def _command(name: str) -> Callable[[Callable[..., Answer]], click.Command]:
         run = click.option(
             "--config", type=click.Path(path_type=Path), help="Configuration file (default: config.env here)."
         )(run)
-        return cli.command(name)(run)
+        return (group or cli).command(name)(run)
 
     return wrap
 
@@ -57,20 +67,49 @@ def _invocation(config: Path | None, as_json: bool) -> Invocation:
         progress.say(f"warning: {warning}")
     named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     used = (named or Path("config.env")).absolute()
-    return Invocation(settings, dict(os.environ), used if used.is_file() else None, as_json, progress)
+    return Invocation(
+        settings=settings,
+        environ=dict(os.environ),
+        config=used if used.is_file() else None,
+        json=as_json,
+        progress=progress,
+        reload=lambda: load_settings(os.environ, config),
+    )
 
 
 @_command("setup")
 def setup(call: Invocation) -> Answer:
     """Make the mirror: everything that 'refresh' does, on a fresh machine."""
-    return commands.refresh_command(call, force=False)
+    return commands.setup_command(call)
 
 
 @_command("refresh")
-@click.option("--force", is_flag=True, help="Recompute everything, whether stale or not.")
-def refresh(call: Invocation, *, force: bool) -> Answer:
+@click.option("--force", is_flag=True, help="Recompute everything, whether stale or not; ends a rollback.")
+@click.option("--repair", is_flag=True, help="Put right what was changed in the store or the bucket.")
+def refresh(call: Invocation, *, force: bool, repair: bool) -> Answer:
     """Recompute what is stale, and publish it."""
-    return commands.refresh_command(call, force=force)
+    return commands.refresh_command(call, force=force, repair=repair)
+
+
+@_command("generations")
+def generations(call: Invocation) -> Answer:
+    """List what was published: number, when, from which lock, how much, by whom."""
+    return history_commands.generations_command(call)
+
+
+@_command("rollback")
+@click.option("--reason", default="no reason given", help="Why: it is recorded.")
+@click.argument("number", type=click.IntRange(1), required=False)
+def rollback(call: Invocation, *, number: int | None, reason: str) -> Answer:
+    """Make generation NUMBER live again (default: the one before), in one step, and hold it."""
+    return history_commands.rollback_command(call, number=number, reason=reason)
+
+
+@_command("gc")
+@click.option("--yes", is_flag=True, help="Do it; without this it is only told what would go.")
+def gc(call: Invocation, *, yes: bool) -> Answer:
+    """Remove old generations, and files that none of the kept ones needs."""
+    return history_commands.gc_command(call, yes=yes)
 
 
 @_command("status")
@@ -97,7 +136,7 @@ def verify(call: Invocation) -> Answer:
 @click.option("--port", default=8080, show_default=True, type=_PORT)
 def serve(call: Invocation, *, host: str, port: int) -> Answer:
     """Serve the published directory over HTTP."""
-    return commands.serve_command(call, host=host, port=port)
+    return serving_commands.serve_command(call, host=host, port=port)
 
 
 @_command("ui")
@@ -105,7 +144,13 @@ def serve(call: Invocation, *, host: str, port: int) -> Answer:
 @click.option("--port", default=3000, show_default=True, type=_PORT)
 def ui(call: Invocation, *, host: str, port: int) -> Answer:
     """Open the Dagster UI with schedule and sensors running."""
-    return commands.ui_command(call, host=host, port=port)
+    return serving_commands.ui_command(call, host=host, port=port)
+
+
+for _module in _GROUPS:
+    for _name, _function in _module.COMMANDS.items():
+        _command(_name, _module.group)(_function)
+    cli.add_command(_module.group)
 
 
 def run(arguments: Sequence[str]) -> int:

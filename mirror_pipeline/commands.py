@@ -7,7 +7,7 @@ imported inside those that need it: it takes a second, and ``plan``, ``verify`` 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Invocation:
     config: Path | None
     json: bool
     progress: Progress
+    reload: Callable[[], Settings]
+    """Reads the configuration again: provisioning writes into it."""
 
     @property
     def mirror(self) -> Mirror:
@@ -97,6 +99,7 @@ def verify_command(call: Invocation) -> Answer:
         "generation": report.generation,
         "layers": {layer.layer: layer.checked for layer in report.layers},
         "findings": results.finding_objects(report.findings),
+        "notes": list(report.notes),
         "gaps": results.gap_objects(gaps),
         "report": str(verified.path),
     }, code
@@ -106,14 +109,26 @@ def _gaps_of(report: Report) -> list[tuple[str, Gap]]:
     return [(platform, gap) for platform, gaps in report.gaps.items() for gap in gaps]
 
 
-def refresh_command(call: Invocation, *, force: bool) -> Answer:
+def setup_command(call: Invocation) -> Answer:
+    """The infrastructure, where that is ours to make; then everything that ``refresh`` does."""
+    if call.settings.cloud.on_aws:
+        from mirror_pipeline.instance import dagster_home, open_instance
+        from mirror_pipeline.refresh import provision
+
+        with open_instance(dagster_home(call.settings, call.environ)) as instance:
+            provision(call.mirror, instance)
+        call = replace(call, settings=call.reload())
+    return refresh_command(call, force=False)
+
+
+def refresh_command(call: Invocation, *, force: bool, repair: bool = False) -> Answer:
     """Recompute what is stale and say what became of it."""
     from mirror_pipeline.instance import dagster_home, open_instance
     from mirror_pipeline.refresh import refresh
 
     mirror = call.mirror
     with open_instance(dagster_home(call.settings, call.environ)) as instance:
-        done = refresh(mirror, instance, force=force)
+        done = refresh(mirror, instance, force=force, repair=repair)
     for warning in done.warnings:
         call.progress.say(f"warning: {warning}")
     answer = {
@@ -122,8 +137,9 @@ def refresh_command(call: Invocation, *, force: bool) -> Answer:
             key: done.counts.get(key, 0)
             for key in ("downloaded_files", "downloaded_bytes", "uploaded", "deleted")
         },
-        "site": str(mirror.site.link),
-        "generation": mirror.site.live,
+        "site": mirror.site.location,
+        "generation": done.generation,
+        "held": done.held,
     }
     if done.failures:
         return _failed(call, answer, done.failures, done.skipped)
@@ -215,6 +231,7 @@ def _print_refreshed(
             "published",
             f"generation {answer['generation']}: {answer['uploaded']} new, {answer['deleted']} gone",
         ),
+        *([("held", answer["held"])] if answer["held"] else []),
         ("gaps", len(gaps)),
         ("verified", _verdict(report)),
         ("site", answer["site"]),
@@ -224,8 +241,14 @@ def _print_refreshed(
     results.print_findings(report.findings if report else ())
     requirements = mirror.settings.root / "requirements-prod.txt"
     if len(mirror.settings.projects) == 1 and requirements.is_file():  # several have files of their own
-        index = f"{mirror.site.link.as_uri()}/simple/"
+        index = f"{_url(mirror)}/simple/"
         print(f"pip install --index-url {index} --require-hashes -r {shlex.quote(str(requirements))}")  # noqa: T201
+
+
+def _url(mirror: Mirror) -> str:
+    """Where clients find the site; a directory is one."""
+    cloud = mirror.settings.cloud
+    return mirror.settings.site.as_uri() if cloud.mode == "directory" else cloud.public_url or "URL"
 
 
 def _verdict(report: Report | None) -> str:
@@ -253,36 +276,3 @@ def status_command(call: Invocation) -> Answer:
         "fresh": not any(state.needs_work for state in states),
         "assets": assets,
     }, results.OK
-
-
-def serve_command(call: Invocation, *, host: str, port: int) -> Answer:
-    """Serve the published directory until interrupted."""
-    from mirror_pipeline.adapters.server import serve
-
-    site = call.mirror.site.link
-    if not site.is_dir():
-        raise DocumentError(
-            f"{site}: nothing is published yet",
-            hint="run 'mirror-pipeline refresh' first",
-            document=str(site),
-        )
-    serve(
-        site, host, port, lambda url: call.progress.say(f"serving {site} at {url}/simple/ (Ctrl-C ends it)")
-    )
-    return {"status": "ok", "site": str(site)}, results.OK
-
-
-def ui_command(call: Invocation, *, host: str, port: int) -> Answer:
-    """The Dagster UI with its daemon, until interrupted."""
-    from mirror_pipeline.adapters.ui import run_ui
-    from mirror_pipeline.instance import HOME_VARIABLE, dagster_home, prepare_home
-
-    home = prepare_home(dagster_home(call.settings, call.environ))
-    environ = {**call.environ, HOME_VARIABLE: str(home)}
-    if call.config is not None:
-        environ["MIRROR_CONFIG"] = str(call.config)
-
-    def tell() -> None:
-        call.progress.say(f"Dagster UI at http://{host}:{port} (Ctrl-C ends it)")
-
-    return {"status": "ok"}, run_ui(host, port, environ, tell)

@@ -203,6 +203,14 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def whole_number(text: str, least: int) -> int:
+    """A whole number, not smaller than ``least``."""
+    number = _whole(text)
+    if number < least:
+        raise ValueError(text)
+    return number
+
+
 def connections(text: str) -> int:
     """A number of connections."""
     number = _whole(text)

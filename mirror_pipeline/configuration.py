@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mirror_pipeline.errors import SettingsError
@@ -21,7 +22,7 @@ def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     path = named or Path(DEFAULT_NAME)
     path = path.parent.resolve() / path.name  # the same folder, however it is written: nothing gets stale
     if path.is_file():
-        return parse_settings(_text(path), environ, path.parent, str(path))
+        return replace(parse_settings(_text(path), environ, path.parent, str(path)), config=path)
     if named is not None or not environ.get("ORBIT_PROJECT"):
         raise SettingsError(
             f"{path}: no such configuration file",

@@ -7,7 +7,17 @@ import os
 import dagster as dg
 
 from mirror_pipeline import automation
-from mirror_pipeline.assets import graph, index, lock, requirements, s3_sync, verification, wheel_plan, wheels
+from mirror_pipeline.assets import (
+    graph,
+    index,
+    infrastructure,
+    lock,
+    requirements,
+    s3_sync,
+    verification,
+    wheel_plan,
+    wheels,
+)
 from mirror_pipeline.configuration import load_settings
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
 from mirror_pipeline.resources import mirror_resource
@@ -18,8 +28,10 @@ _RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIA
 def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRIES) -> dg.Definitions:
     """Assets, automation and resources of one mirror. ``retries`` is for the assets that use the network."""
     versions, condition = graph.code_versions(mirror), automation.condition()
+    on_aws = mirror.settings.cloud.on_aws
     return dg.Definitions(
         assets=[
+            *([infrastructure.build(mirror, versions[graph.INFRASTRUCTURE])] if on_aws else []),
             lock.build(mirror, versions[graph.LOCK]),
             requirements.build(mirror, versions[graph.REQUIREMENTS], condition, retries),
             wheel_plan.build(mirror, versions[graph.WHEEL_PLAN], condition),

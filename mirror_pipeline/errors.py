@@ -114,6 +114,45 @@ class InstallerError(MirrorError):
     kind = "installer"
 
 
+class CloudError(MirrorError):
+    """A cloud service refused: facts ``service``, ``operation``, ``code``, ``resource``."""
+
+    kind = "cloud"
+
+
+class CloudUnreachableError(CloudError):
+    """No answer, or one that says 'later' (throttled, 5xx) after every retry: the same facts."""
+
+    kind = "cloud-unreachable"
+    permanent = False
+
+
+class CredentialsError(CloudError):
+    """Credentials are missing, wrong, expired or too weak: facts as ``CloudError``, and ``profile``."""
+
+    kind = "credentials"
+
+
+class PreconditionError(CloudError):
+    """A conditional write found another state than it was decided on: facts ``key``, ``expected``."""
+
+    kind = "precondition"
+
+
+class EdgeTooBigError(MirrorError):
+    """More tokens than the code of a CloudFront function has room for: facts ``size``, ``most`` (tokens)."""
+
+    kind = "edge-too-big"
+    exit_code = INPUT_IS_WRONG
+
+
+class PublisherConflictError(MirrorError):
+    """Somebody else publishes, or did meanwhile: facts ``by``, ``since``, ``generation``, ``bucket``."""
+
+    kind = "publisher-conflict"
+    permanent = False
+
+
 class RunFailedError(MirrorError):
     """A pipeline run failed for a reason that is not one of ours: facts ``asset``, ``partition``."""
 

@@ -7,7 +7,7 @@ changes nothing. A failed run never stops its neighbours; what it feeds is not r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -20,11 +20,13 @@ from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.errors import MirrorError, RunFailedError
 from mirror_pipeline.phases.lock import current_snapshot
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.publication import refuse_unprovisioned
 from mirror_pipeline.phases.requirements import read_projects, refuse_overwriting
 from mirror_pipeline.phases.wheel_plan import plan_for
-from mirror_pipeline.staleness import State, asset_states, dependencies, specs_of
+from mirror_pipeline.staleness import CODE_VERSION, DATA_VERSION, State, asset_states, dependencies, specs_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_REPAIRED = (graph.WHEELS, graph.S3_SYNC, graph.VERIFICATION_REPORT)
 _INPUTS = (graph.LOCK, graph.REQUIREMENTS, graph.WHEEL_PLAN)
 
 
@@ -37,6 +39,10 @@ class Refreshed:
     skipped: list[tuple[str, str | None]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    generation: int | None = None
+    """What is live now, None before the first publication."""
+    held: str = ""
+    """What a rollback holds, and why."""
 
     @property
     def ran(self) -> bool:
@@ -48,24 +54,36 @@ class Refreshed:
         for key in ("downloaded_files", "downloaded_bytes", "uploaded", "deleted"):
             value = metadata[key].value if key in metadata else 0
             self.counts[key] = self.counts.get(key, 0) + (value if isinstance(value, int) else 0)
+        published = metadata.get("generation")
+        if isinstance(published, dg.IntMetadataValue):
+            self.generation = published.value
+            self.held = str(metadata[graph.HELD].value)
 
 
-def refresh(mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False) -> Refreshed:
-    """Bring every asset up to date; with ``force`` recompute all of them."""
+def refresh(
+    mirror: Mirror, instance: dg.DagsterInstance, *, force: bool = False, repair: bool = False
+) -> Refreshed:
+    """Bring every asset up to date; with ``force`` recompute all of them.
+
+    ``repair`` looks at every stored file, and behind the books of a bucket, and puts right what was changed.
+    """
+    refuse_unprovisioned(mirror)
+    mirror = replace(mirror, force=force, repair=repair)
     definitions = build_definitions(mirror, retries=None)
     specs = specs_of(list(definitions.resolve_all_asset_specs()))
-    seen = observed(mirror)
-    states = asset_states(list(specs.values()), instance, seen)
-    done = Refreshed()
+    status = mirror.site.status()
+    states = asset_states(list(specs.values()), instance, observed(mirror, status))
+    done = Refreshed(generation=status.live, held=str(status.hold or ""))
     if force or any(state.needs_work for state in states if state.asset in _INPUTS):
         done.warnings = _try_out(mirror)
-    if force or any(state.needs_work for state in states):
+    if force or repair or any(state.needs_work for state in states):
         mirror.store.prepare()
     stopped: set[str] = set()
-    for asset in dict.fromkeys(state.asset for state in states):
+    for asset in dict.fromkeys(state.asset for state in states if state.asset not in graph.BY_HAND):
         if done.ran:  # what was recomputed may have changed what this asset is made from
             states = asset_states(list(specs.values()), instance, observed(mirror), only={asset})
-        wanted = [state for state in states if state.asset == asset and (force or state.needs_work)]
+        asked = force or (repair and asset in _REPAIRED)
+        wanted = [state for state in states if state.asset == asset and (asked or state.needs_work)]
         if stopped & set(dependencies(specs[asset])):
             stopped.add(asset)
             done.skipped += [(state.asset, state.partition) for state in states if state.asset == asset]
@@ -104,13 +122,20 @@ def _run(
 
 
 def _execute(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, state: State
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    state: State,
+    tags: Mapping[str, str] | None = None,
 ) -> Mapping[str, dg.MetadataValue[Any]]:
     """Execute in this process; an error of ours comes back as itself, and Ctrl-C as what it is."""
     key = dg.AssetKey(state.asset)
     try:
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance, asset_selection=[key], partition_key=state.partition, run_config=_QUIET
+            instance=instance,
+            asset_selection=[key],
+            partition_key=state.partition,
+            run_config=_QUIET,
+            tags=dict(tags or {}),
         )
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
@@ -133,6 +158,31 @@ def _summary(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     if "generation" in metadata:
         parts.append(f"generation {metadata['generation'].value}")
     return "".join(f"{part}, " for part in parts)
+
+
+def provision(mirror: Mirror, instance: dg.DagsterInstance) -> None:
+    """Run ``infrastructure`` alone."""
+    definitions = build_definitions(mirror, retries=None)
+    _execute(definitions, instance, State(graph.INFRASTRUCTURE, None, "stale"))
+    mirror.progress.say("infrastructure: in line")
+
+
+def record_provisioning(
+    mirror: Mirror, instance: dg.DagsterInstance, version: str, ids: Mapping[str, str]
+) -> None:
+    """Record what was provisioned outside of a run as a materialization of ``infrastructure``."""
+    tags = {
+        DATA_VERSION: version,
+        CODE_VERSION: graph.code_versions(mirror)[graph.INFRASTRUCTURE],
+    }
+    made = dg.AssetMaterialization(graph.INFRASTRUCTURE, metadata=dict(ids), tags=tags)
+    instance.report_runless_asset_event(made)
+
+
+def record_publication(mirror: Mirror, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> None:
+    """Run ``s3_sync`` alone: what is live now is recorded with what it was made from, and why."""
+    definitions = build_definitions(mirror, retries=None)
+    _execute(definitions, instance, State(graph.S3_SYNC, None, "stale"), tags)
 
 
 def states_now(mirror: Mirror, instance: dg.DagsterInstance) -> Sequence[State]:

@@ -136,6 +136,8 @@ def print_report(report: Report) -> None:
     """A verification for people."""
     rows = [(layer.layer, layer.checked, len(layer.findings)) for layer in report.layers]
     print_table("Verification", ("layer", "checked", "findings"), rows)
+    for note in report.notes:
+        print(f"note: {note}")  # noqa: T201
     print_findings(report.findings)
 
 
@@ -154,4 +156,4 @@ def print_findings(findings: Sequence[Finding]) -> None:
         if len(findings) > _MOST_FINDINGS:
             rest = len(findings) - _MOST_FINDINGS
             print(f"and {rest} more, all of them in reports/verification-latest.md")  # noqa: T201
-        print("'mirror-pipeline refresh --force' fetches and publishes anew what is damaged.")  # noqa: T201
+        print("'mirror-pipeline refresh --repair' fetches and publishes anew what is damaged.")  # noqa: T201

@@ -7,12 +7,13 @@ Every key is declared in ``_DEFAULTS``, so that an unknown one can be refused wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from packaging.utils import canonicalize_name
 
+from mirror_pipeline.cloud_settings import CLOUD_DEFAULTS, read_cloud, read_retention
 from mirror_pipeline.config_values import (
     Values,
     boolean,
@@ -29,6 +30,7 @@ from mirror_pipeline.config_values import (
     shown,
     two_numbers,
 )
+from mirror_pipeline.domain.cloud import Cloud, Retention
 from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
 from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, NOARCH, PLATFORMS, Python
@@ -38,12 +40,7 @@ Exporter = Literal["lock", "poetry"]
 
 _DEFAULTS: Mapping[str, str] = {
     "ORBIT_PROJECT": "examples/orbit-core-agent",
-    "BUCKET_NAME": "",
-    "AWS_PROFILE": "",
-    "AWS_REGION": "us-east-1",
-    "CLOUDFRONT_DISTRIBUTION_ID": "",
-    "CLOUDFRONT_DOMAIN": "",
-    "CLOUDFRONT_OAC_ID": "",
+    **CLOUD_DEFAULTS,
     "MIRROR_HOME": "./mirror",
     "MIRROR_SELECTION": "all",
     "MIRROR_REQUIREMENTS_DEV": "",
@@ -63,14 +60,10 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
     "MIRROR_SCHEDULE": "0 3 * * *",
-    "MIRROR_PUBLISH": "",
-    "S3_ENDPOINT_URL": "",
     "MIRROR_STORE_URL": "",
 }
 _NOT_YET = {
-    "BUCKET_NAME": "publishing to a bucket",
     "MIRROR_STORE_URL": "a wheel store outside MIRROR_HOME",
-    "MIRROR_PUBLISH": "publishing to a bucket",
 }
 
 
@@ -103,7 +96,11 @@ class Settings:
     allow_failures: bool
     exporter: Exporter
     schedule: str
+    cloud: Cloud = field(default_factory=Cloud)
+    retention: Retention = field(default_factory=Retention)
     warnings: tuple[str, ...] = ()
+    config: Path | None = None
+    """The file that was read, None where the environment alone says everything."""
 
     @property
     def site(self) -> Path:
@@ -146,6 +143,8 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         allow_failures=values.read("MIRROR_ALLOW_FAILURES", boolean, "true or false"),
         exporter=cast("Exporter", one_of(values, "MIRROR_EXPORTER", ("lock", "poetry"))),
         schedule=values.read("MIRROR_SCHEDULE", cron, "five cron fields, such as '0 3 * * *'"),
+        cloud=read_cloud(values),
+        retention=read_retention(values),
         warnings=(*warnings, *_unknown_in_environment(environ)),
     )
 
@@ -164,7 +163,7 @@ def _refuse_what_is_not_there_yet(values: Values) -> None:
         if value := shown(values.texts[key]):
             raise SettingsError(
                 f"{key}={value!r}: {what} is not part of this version",
-                hint=f"leave {key} empty to publish to MIRROR_HOME/site",
+                hint=f"leave {key} empty",
                 key=key,
                 value=value,
                 allowed="empty",

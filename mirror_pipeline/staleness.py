@@ -19,8 +19,9 @@ from mirror_pipeline.assets.graph import COMPLETE
 
 Status = Literal["fresh", "stale", "missing", "failed"]
 
-_DATA_VERSION = "dagster/data_version"
-_CODE_VERSION = "dagster/code_version"
+DATA_VERSION = "dagster/data_version"
+CODE_VERSION = "dagster/code_version"
+"""Tags of materializations, as Dagster writes them."""
 _INPUT_VERSION = "dagster/input_data_version/"
 _INPUT_POINTER = "dagster/input_event_pointer/"
 _RUNS_LOOKED_AT = 200
@@ -116,14 +117,14 @@ class History:
 
     def version(self, asset: str, partition: str | None) -> str | None:
         """The data version of the last materialization."""
-        return _tags(self.latest(asset, partition)).get(_DATA_VERSION)
+        return _tags(self.latest(asset, partition)).get(DATA_VERSION)
 
     def version_at(self, asset: str, partition: str | None, pointer: int) -> str | None:
         """The data version as it was when the event numbered ``pointer`` was the newest."""
         latest = self.latest(asset, partition)
         if latest is not None and latest.storage_id <= pointer:
-            return _tags(latest).get(_DATA_VERSION)
-        return _tags(self._fetch(asset, partition, pointer + 1)).get(_DATA_VERSION)
+            return _tags(latest).get(DATA_VERSION)
+        return _tags(self._fetch(asset, partition, pointer + 1)).get(DATA_VERSION)
 
     def failed_since(self, asset: str, partition: str | None) -> bool:
         """Whether a run failed on it after its last materialization.
@@ -193,9 +194,9 @@ def _reasons(
     observed: Mapping[str, str],
 ) -> Iterator[str]:
     spec, tags = specs[key], _tags(record)
-    if tags.get(_CODE_VERSION) != spec.code_version:
+    if tags.get(CODE_VERSION) != spec.code_version:
         yield "its code or settings changed"
-    if key in observed and observed[key] != tags.get(_DATA_VERSION):
+    if key in observed and observed[key] != tags.get(DATA_VERSION):
         yield "what is on disk is not what was recorded"
     if _incomplete(record):
         yield "it was left incomplete"
@@ -203,7 +204,8 @@ def _reasons(
         if dep not in specs:
             continue
         if f"{_INPUT_POINTER}{dep}" not in tags:
-            yield f"{dep} is a new dependency"
+            if any(history.latest(dep, each) for each in partitions_of(specs[dep])):
+                yield f"{dep} is a new dependency"
             continue
         for dep_partition in _feeding(spec, partition, specs[dep]):
             if _changed(dep, dep_partition, tags, history):

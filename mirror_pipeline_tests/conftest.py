@@ -1,8 +1,13 @@
-"""What every test starts from: no proxy in the environment, whatever the machine has."""
+"""What every test starts from: no proxy and no AWS account in the environment, whatever the machine has."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
+
+from mirror_pipeline_tests.aws_servers import Ministack, S3Server, run_ministack, run_rclone
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -12,3 +17,24 @@ def _no_proxy_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_account_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Ministack]:
+    with run_ministack() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with run_rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server

@@ -25,30 +25,46 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "domain": {"errors"},
     "lockfiles": {"domain", "errors"},
     "config_values": {"errors"},
-    "settings": {"config_values", "domain", "errors"},
+    "cloud_settings": {"config_values", "domain"},
+    "settings": {"cloud_settings", "config_values", "domain", "errors"},
     "configuration": {"settings", "errors"},
+    "edge": set(),
     "adapters": {"lockfiles", "domain", "errors"},
-    "phases": {"adapters", "lockfiles", "domain", "settings", "errors"},
+    "sites": {"adapters", "domain", "errors"},
+    "phases": {"sites", "adapters", "lockfiles", "domain", "settings", "errors"},
     "resources": {"phases"},
     "assets": {"phases", "adapters", "domain", "errors"},
     "staleness": {"assets"},
-    "automation": {"assets", "phases", "staleness", "errors"},
+    "automation": {"assets", "domain", "phases", "staleness", "errors"},
     "definitions": {"assets", "automation", "configuration", "phases", "resources"},
     "instance": {"adapters", "settings", "errors"},
     "refresh": {"assets", "automation", "definitions", "domain", "errors", "phases", "staleness"},
     "results": {"adapters", "domain", "errors"},
     "commands": {"adapters", "domain", "errors", "instance", "phases", "refresh", "results", "settings"},
-    "cli": {"adapters", "commands", "configuration", "errors", "results", ""},
+    "token_commands": {"adapters", "commands", "domain", "errors", "phases", "results"},
+    "cli_tokens": {"commands", "token_commands"},
+    "infra_commands": {
+        "adapters", "commands", "domain", "errors", "instance", "phases", "refresh", "results"
+    },
+    "cli_infra": {"commands", "infra_commands"},
+    "history_commands": {
+        "adapters", "commands", "domain", "instance", "phases", "refresh", "results", "sites"
+    },
+    "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
+    "cli": {
+        "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "errors", "history_commands",
+        "results", "serving_commands", "",
+    },
     "__main__": {"cli"},
     "": set(),
-}
+}  # fmt: skip
 """One way only: definitions → assets, resources → phases → adapters → lockfiles, domain → errors."""
 
 KNOW_DAGSTER = {"definitions", "automation", "staleness", "resources", "refresh", "instance", "assets"}
-PURE = {"domain", "lockfiles", "config_values", "settings", "errors"}
+PURE = {"domain", "lockfiles", "cloud_settings", "config_values", "settings", "errors"}
 HTTP = {
-    "aiohttp", "boto3", "botocore", "http", "httpx", "pycurl", "requests", "socketserver", "starlette",
-    "urllib.request", "urllib3", "uvicorn",
+    "aiohttp", "boto3", "botocore", "http", "httpx", "obstore", "pycurl", "requests", "socketserver",
+    "starlette", "urllib.request", "urllib3", "uvicorn",
 }  # fmt: skip
 IO_MODULES = HTTP | {
     "fcntl", "glob", "multiprocessing", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys",

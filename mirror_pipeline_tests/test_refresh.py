@@ -108,13 +108,13 @@ class TestAgain:
         assert path.read_bytes() == written
 
     def test_force_recomputes_all_and_changes_nothing(self, bench: Workbench) -> None:
-        before, generation = bench.published(), bench.mirror().site.live
+        before, generation = bench.published(), bench.mirror().site.status().live
         done = bench.refresh(force=True)
         assert done.recomputed == EVERYTHING
         assert bench.upstream.count() == 0
         assert done.counts == {"downloaded_files": 0, "downloaded_bytes": 0, "uploaded": 0, "deleted": 0}
         assert bench.published() == before
-        assert bench.mirror().site.live == generation
+        assert bench.mirror().site.status().live == generation
 
     def test_force_repairs_store_and_pages(self, bench: Workbench) -> None:
         dist, before = bench.dist("alpha"), bench.published()
@@ -126,7 +126,7 @@ class TestAgain:
         assert bench.published() == before
 
     def test_only_what_is_new_is_fetched(self, bench: Workbench) -> None:
-        generation = bench.mirror().site.live
+        generation = bench.mirror().site.status().live
         dist = bench.bump_windows()
         done = bench.refresh()
         assert [request.path for request in bench.upstream.requests] == [
@@ -134,7 +134,7 @@ class TestAgain:
             bench.upstream.path_of(dist),
         ]
         assert (done.counts["downloaded_files"], done.counts["downloaded_bytes"]) == (1, dist.size)
-        assert bench.mirror().site.live == (generation or 0) + 1
+        assert bench.mirror().site.status().live == (generation or 0) + 1
         files = set((bench.site / "packages").iterdir())
         assert {path.name for path in files} >= {dist.file, "winonly-1.0-" + WINDOWS + ".whl"}
 
@@ -149,7 +149,7 @@ class TestAgain:
 
 class TestOneFailure:
     def test_leaves_the_others_kept_and_the_publication_alone(self, bench: Workbench) -> None:
-        before, generation = bench.published(), bench.mirror().site.live
+        before, generation = bench.published(), bench.mirror().site.status().live
         windows, pure = bench.bump_windows(), bench.add_pin("beta")
         bench.upstream.fail(bench.upstream.path_of(windows), 404, times=1)
         done = bench.refresh()
@@ -164,7 +164,7 @@ class TestOneFailure:
         assert {k: v for k, v in bench.published().items() if "packages" not in k} == {
             k: v for k, v in before.items() if "packages" not in k
         }
-        assert bench.mirror().site.live == generation
+        assert bench.mirror().site.status().live == generation
 
         bench.upstream.forget()
         again = bench.refresh()

@@ -63,13 +63,13 @@ def pages(bench: Workbench) -> set[str]:
 
 class TestNoHashIsKnown:
     def test_the_site_keeps_the_project_until_the_lock_is_mended(self, bench: Workbench) -> None:
-        before, generation = bench.published(), bench.mirror().site.live
+        before, generation = bench.published(), bench.mirror().site.status().live
         lock_by_hash(bench, wrong="alpha")
         done = bench.refresh()
         assert [type(error) for error in done.failures] == [FetchFailedError, FetchFailedError]
         assert [error.facts["platform"] for error in done.failures] == ["linux-x86_64", "windows-amd64"]
         assert {asset for asset, _ in done.skipped} == {"wheels", "index", "s3_sync", "verification_report"}
-        assert (bench.published(), bench.mirror().site.live) == (before, generation)
+        assert (bench.published(), bench.mirror().site.status().live) == (before, generation)
 
         again = bench.refresh()
         assert (again.recomputed, len(again.failures)) == (ASKED_AGAIN, 2)

@@ -230,7 +230,6 @@ BAD = [
     ("ORBIT_PROJECT", os.pathsep, "a project directory or lock file"),
     ("MIRROR_HOME", "~nobody-of-that-name/x", "a path"),
     ("ORBIT_PROJECT", "~nobody-of-that-name/x", "a path"),
-    ("BUCKET_NAME", "wheels", "empty"),
     ("MIRROR_STORE_URL", "s3://wheels/x", "empty"),
     ("MIRROR_PUBLISH", "in-place", "empty"),
 ]  # fmt: skip

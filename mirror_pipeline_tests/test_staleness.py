@@ -301,3 +301,32 @@ class TestTheWorldOutside:
     def test_the_lock_cannot_be_read(self, bench: Workbench) -> None:
         bench.lock.unlink()
         assert waiting(bench).keys() == {("lock", None)}
+
+
+class TestNewDependency:
+    def test_counts_when_it_was_made(self) -> None:
+        """One that is made by hand, such as ``infrastructure``, makes nothing stale as long as it is not."""
+
+        @dg.asset(code_version="1")
+        def site() -> None:
+            """Made before it depended on anything."""
+
+        @dg.asset(code_version="1")
+        def infrastructure() -> None:
+            """Made by hand."""
+
+        specs = [
+            dg.AssetSpec("infrastructure", code_version="1"),
+            dg.AssetSpec("site", deps=["infrastructure"], code_version="1"),
+        ]
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert dg.materialize([site], instance=instance).success
+            made = {state.asset: (state.status, state.why) for state in asset_states(specs, instance)}
+            assert made == {"infrastructure": ("missing", ""), "site": ("fresh", "")}
+
+            assert dg.materialize([infrastructure], instance=instance).success
+            made = {state.asset: (state.status, state.why) for state in asset_states(specs, instance)}
+            assert made == {
+                "infrastructure": ("fresh", ""),
+                "site": ("stale", "infrastructure is a new dependency"),
+            }

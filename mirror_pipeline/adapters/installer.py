@@ -16,6 +16,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.domain.target import Target
 from mirror_pipeline.errors import InstallerError
 
@@ -31,6 +32,7 @@ _PLATFORMS = {
 }
 _NEWEST_MACOS = "26.0"
 _TIMEOUT = 300.0
+_LOOPBACK = "127.0.0.1,localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,39 +67,41 @@ def judge(
 ) -> Verdict:
     """Let uv look for pinned ``requirements`` on one index, for one target, from an empty cache.
 
-    ``sdists`` are the projects that may be served as source.
+    ``sdists`` are the projects that may be served as source. The URL may hold a login: it is handed over
+    where other users of the machine cannot see it, and is not repeated.
     """
     with tempfile.TemporaryDirectory(prefix="mirror-judge-") as scratch:
         listing = Path(scratch) / "requirements.txt"
         listing.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-        command = [uv, *_options(index_url, listing, target, sdists, Path(scratch))]
-        result = _run(command, scratch)
+        command = [uv, *_options(listing, target, sdists, Path(scratch))]
+        result = _run(command, index_url, scratch)
     if result.returncode == 0:
         return Verdict()
-    return Verdict(" ".join(result.stderr.split())[-600:] or f"uv ended with {result.returncode}")
+    said = without_login(" ".join(result.stderr.split()))
+    return Verdict(said[-600:] or f"uv ended with {result.returncode}")
 
 
-def _options(
-    index_url: str, listing: Path, target: Target, sdists: Sequence[str], scratch: Path
-) -> list[str]:
+def _options(listing: Path, target: Target, sdists: Sequence[str], scratch: Path) -> list[str]:
     allowed = [option for project in sdists for option in ("--no-binary", project)]
     return [
         "pip", "install", "--dry-run", "--no-deps", "--no-config", "--no-progress",
         "--python", sys.executable, "--target", str(scratch / "nothing"),
         "--python-platform", _PLATFORMS[target.platform.name], "--python-version", str(target.python),
-        "--cache-dir", str(scratch / "cache"), "--index-url", index_url,
+        "--cache-dir", str(scratch / "cache"),
         "--only-binary", ":all:", *allowed, "--requirement", str(listing),
     ]  # fmt: skip
 
 
-def _run(command: Sequence[str], scratch: str) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], index_url: str, scratch: str) -> subprocess.CompletedProcess[str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("UV_", "PIP_"))}
+    direct = ",".join(filter(None, (inherited.get("no_proxy") or inherited.get("NO_PROXY"), _LOOPBACK)))
     env = {
         **inherited,
         "MACOSX_DEPLOYMENT_TARGET": _NEWEST_MACOS,
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "TMPDIR": scratch,
+        "UV_DEFAULT_INDEX": index_url,
         "UV_PYTHON_DOWNLOADS": "never",
     }
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from time import perf_counter
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -41,8 +42,8 @@ class Silent:
 class Lines:
     """Plain lines, at most one per tenth of the work: for logs, pipes and the Dagster UI."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = perf_counter) -> None:
+        self._write, self._clock = write, clock
 
     def say(self, message: str) -> None:
         """Write the line."""
@@ -50,8 +51,9 @@ class Lines:
 
     @contextmanager
     def work(self, label: str, files: int, size: int | None) -> Iterator[Advance]:
-        """A line at each tenth of the files."""
+        """A line at each tenth of the files, with the rate so far."""
         done = {"files": 0, "size": 0, "step": 0}
+        began = self._clock()
 
         def advance(more_files: int, more_size: int) -> None:
             done["files"] += more_files
@@ -59,7 +61,9 @@ class Lines:
             step = _STEPS * done["files"] // max(files, 1)
             if step > done["step"]:
                 done["step"] = step
-                self._write(f"{label}: {done['files']}/{files} files, {done['size'] / 1e6:.1f} MB")
+                seconds = max(self._clock() - began, 1e-3)
+                rate = f"{done['files'] / seconds:.0f} files/s, {done['size'] / 1e6 / seconds:.1f} MB/s"
+                self._write(f"{label}: {done['files']}/{files} files, {done['size'] / 1e6:.1f} MB ({rate})")
 
         yield advance
 

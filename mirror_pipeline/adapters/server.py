@@ -1,26 +1,21 @@
 """The published directory over HTTP: Starlette answers, uvicorn listens.
 
-What belongs here: files, sockets, signals, and the part of HTTP that needs the bytes (RFC 9110: validators,
-conditions, ranges). What does not: which key answers a path and with which headers (``domain.serving``), or
-writing a site (``adapters.site``).
+What belongs here: sockets, signals, and the part of HTTP that needs the bytes (RFC 9110: validators,
+conditions, ranges). What does not: which key answers a path and with which headers (``domain.serving``),
+which file that is (``adapters.site_files``), or who may read (``domain.tokens``).
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from io import FileIO
 from pathlib import Path
-from stat import S_ISREG
 
 import uvicorn
 from starlette.applications import Starlette
@@ -30,33 +25,42 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from mirror_pipeline.domain.artifact import is_sha256
+from mirror_pipeline.adapters.site_files import Etags, FoundFile, LiveGeneration
 from mirror_pipeline.domain.serving import File, Redirect, client_has, requested_range, route
+from mirror_pipeline.domain.tokens import Admission
 from mirror_pipeline.errors import PortInUseError
 
-Etags = Callable[[], Mapping[str, str]]
+Admits = Callable[[str | None], Admission]
+"""What becomes of a request with this ``Authorization`` header."""
 
 _CHUNK = 256 * 1024
+_LOGIN_WANTED = {"www-authenticate": 'Basic realm="mirror"', "cache-control": "no-store"}
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(site: Path, etags: Etags | None = None) -> Starlette:
-    """Serve what ``site`` leads to at the moment of each request.
+def _everybody(_authorization: str | None) -> Admission:
+    return Admission.PUBLIC
+
+
+def create_app(site: Path, etags: Etags | None = None, admits: Admits = _everybody) -> Starlette:
+    """Serve what ``site`` leads to at the moment of each request, to those that ``admits`` lets in then.
 
     ``etags`` gives the SHA-256 of keys and replaces the generation's own ``manifest.json``.
     """
-    return Starlette(routes=[_EveryPath(site, etags)])
+    return Starlette(routes=[_EveryPath(site, etags, admits)])
 
 
-def serve(site: Path, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def serve(
+    site: Path, host: str, port: int, on_ready: Callable[[str], None], admits: Admits = _everybody
+) -> None:
     """Serve until Ctrl-C or SIGTERM, then return. ``on_ready`` gets the base URL, without a trailing slash.
 
     Only for the main thread, where signals arrive.
     """
     with _signals_interrupt():
         try:
-            with serving(site, host, port) as url:
+            with serving(site, host, port, admits) as url:
                 on_ready(url)
                 threading.Event().wait()
         except KeyboardInterrupt:
@@ -64,10 +68,10 @@ def serve(site: Path, host: str, port: int, on_ready: Callable[[str], None]) -> 
 
 
 @contextmanager
-def serving(site: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(site: Path, host: str = "127.0.0.1", port: int = 0, admits: Admits = _everybody) -> Iterator[str]:
     """Serve in a background thread for the length of a block; the value is the base URL, as in ``serve``."""
     listener = _listen(host, port)
-    server = _Server(_configuration(create_app(site)))
+    server = _Server(_configuration(create_app(site, admits=admits)))
     # A daemon, so that a second Ctrl-C while it finishes its downloads ends the process at once.
     thread = threading.Thread(target=server.run, args=([listener],), name="mirror-server", daemon=True)
     try:
@@ -134,8 +138,8 @@ def _base_url(host: str, listener: socket.socket) -> str:
 class _EveryPath(BaseRoute):
     """One route for all, because the table of paths is ``domain.serving`` and not Starlette's."""
 
-    def __init__(self, site: Path, etags: Etags | None) -> None:
-        self._site, self._etags = site, etags
+    def __init__(self, site: Path, etags: Etags | None, admits: Admits) -> None:
+        self._site, self._etags, self._admits = site, etags, admits
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
@@ -145,10 +149,22 @@ class _EveryPath(BaseRoute):
         await response(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
+        """Method, then login, then path: the function at CloudFront's edge goes the same way."""
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Method Not Allowed", {"allow": "GET, HEAD"})
+        admission = self._admits(",".join(request.headers.getlist("authorization")) or None)
+        if admission is Admission.REFUSED:
+            return _message(401, "Unauthorized", _LOGIN_WANTED)
+        if admission is Admission.UNKNOWN:
+            return _message(503, "Service Unavailable", {"cache-control": "no-store"})
+        response = self._answer_admitted(request)
+        if admission is Admission.GRANTED:  # a cache that others share would let them in
+            response.headers["cache-control"] = response.headers["cache-control"].replace("public", "private")
+        return response
+
+    def _answer_admitted(self, request: Request) -> Response:
         try:
-            return _answer_from(_Generation.live(self._site, self._etags), request)
+            return _answer_from(LiveGeneration.live(self._site, self._etags), request)
         except FileNotFoundError:  # pruned between the look and the opening
             return _message(404, "Not Found")
         except OSError:
@@ -156,78 +172,7 @@ class _EveryPath(BaseRoute):
             return _message(500, "Internal Server Error", {"cache-control": "no-store"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A regular file that may be shown, and its strong validator."""
-
-    path: Path
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Generation:
-    """One state of the mirror, resolved once so that a switch never shows a request two of them."""
-
-    root: Path
-    digests: Mapping[str, tuple[str, int | None]]
-
-    @classmethod
-    def live(cls, site: Path, etags: Etags | None) -> _Generation:
-        root = site.resolve()
-        if etags is None:
-            return cls(root, _digests_in(root / "manifest.json"))
-        return cls(root, {key: (digest, None) for key, digest in etags().items()})
-
-    def find(self, key: str) -> _Found | None:
-        """Look a key up; what is absent, no regular file, or out of bounds is equally not published."""
-        try:
-            path = (self.root / key).resolve()
-            stat = path.stat()
-        except (OSError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
-            return None
-        if not S_ISREG(stat.st_mode) or not self._holds(path):
-            return None
-        digest, size = self.digests.get(key, ("", None))
-        if not digest or size not in (None, stat.st_size):
-            digest = _content_digest(path, stat.st_size, stat.st_mtime_ns)
-        return _Found(path, stat.st_size, f'"{digest}"')
-
-    def _holds(self, path: Path) -> bool:
-        """Whether every link on the way stayed in the generation, or in the store that its own link names."""
-        return path.is_relative_to(self.root) or path.is_relative_to((self.root / "packages").resolve())
-
-
-def _digests_in(manifest: Path) -> Mapping[str, tuple[str, int | None]]:
-    try:
-        stat = manifest.stat()
-        return _parsed_manifest(manifest, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    except OSError:
-        return {}
-
-
-@lru_cache(maxsize=4)
-def _parsed_manifest(path: Path, *_identity: int) -> Mapping[str, tuple[str, int | None]]:
-    """Read digests and sizes. Whether a manifest is *right* is for verification to say, not for a server."""
-    try:
-        files = json.loads(path.read_bytes())["files"]
-        entries = {key: (entry["sha256"], entry["size"]) for key, entry in files.items()}
-    except (ValueError, LookupError, TypeError, AttributeError):
-        _log.warning("the live manifest.json is unreadable; ETags come from the files")
-        return {}
-    return {key: entry for key, entry in entries.items() if isinstance(entry[0], str) and is_sha256(entry[0])}
-
-
-@lru_cache(maxsize=16_384)
-def _content_digest(path: Path, *_identity: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _answer_from(generation: _Generation, request: Request) -> Response:
+def _answer_from(generation: LiveGeneration, request: Request) -> Response:
     accept = ",".join(request.headers.getlist("accept")) or None
     path = request.scope["raw_path"].decode("latin-1")  # undecoded: ``%2f`` still differs from a slash
     outcome = route(path, accept, lambda _: True)  # looked up once, below
@@ -243,7 +188,7 @@ def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -
     return Response(f"{text}\n", status, {**common, **(headers or {})}, media_type="text/plain")
 
 
-def _file(file: File, found: _Found, request: Request) -> Response:
+def _file(file: File, found: FoundFile, request: Request) -> Response:
     headers = {
         "content-type": file.content_type,
         "cache-control": file.cache_control,
@@ -262,7 +207,7 @@ def _file(file: File, found: _Found, request: Request) -> Response:
     return _content(found, wanted, headers)
 
 
-def _content(found: _Found, wanted: range | None, headers: dict[str, str]) -> Response:
+def _content(found: FoundFile, wanted: range | None, headers: dict[str, str]) -> Response:
     if wanted is not None and not wanted:
         return _message(416, "Range Not Satisfiable", {"content-range": f"bytes */{found.size}"})
     if wanted is not None:

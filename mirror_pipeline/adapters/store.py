@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -57,6 +58,25 @@ class WheelStore:
                 for artifact, digest in zip(present, digests, strict=True)
                 if digest == artifact.sha256
             }
+
+    def others(self, wanted: Collection[str], *, older_than_days: int) -> Mapping[str, int]:
+        """Stored files that are not wanted, nor beside a wanted one, and arrived long ago: name → bytes."""
+        if not self.packages.is_dir():
+            return {}
+        since = time.time() - older_than_days * 86_400
+        with disk_errors(self.packages):
+            found = {path.name: path.stat() for path in self.packages.iterdir() if path.is_file()}
+        return {
+            name: stat.st_size
+            for name, stat in found.items()
+            if name.removesuffix(".metadata") not in wanted and name not in wanted and stat.st_mtime < since
+        }
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove stored files."""
+        with disk_errors(self.packages):
+            for file in files:
+                self.path(file).unlink(missing_ok=True)
 
     def incoming(self, file: str) -> Incoming:
         """A place to write one arriving file to."""

@@ -17,11 +17,18 @@ WHEELS = "wheels"
 INDEX = "index"
 S3_SYNC = "s3_sync"
 VERIFICATION_REPORT = "verification_report"
+INFRASTRUCTURE = "infrastructure"
+
+BY_HAND = (INFRASTRUCTURE,)
+"""Made when somebody says so ('setup', 'infra apply', a click), never by a refresh, a sensor or a night."""
 
 RESOURCE = "mirror"
 """The resource that vends a ``phases.mirror.Mirror`` to every asset."""
 COMPLETE = "complete"
 """Metadata key: false marks a materialization that counts as stale, because something is still missing."""
+
+HELD = "rolled back"
+"""Metadata key of ``s3_sync``: what a rollback holds, and why; '' where nothing does."""
 
 _ASKING, _HOLDING, _SERVING = "lock_files", "wheel_sets", "publication"
 GROUPS = {
@@ -32,6 +39,7 @@ GROUPS = {
     INDEX: _SERVING,
     S3_SYNC: _SERVING,
     VERIFICATION_REPORT: _SERVING,
+    INFRASTRUCTURE: _SERVING,
 }
 
 
@@ -50,9 +58,16 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
         WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy)),
         WHEELS: _version(2, ()),
         INDEX: _version(2, settings.platforms),
-        S3_SYNC: _version(1, mirror.site.link),
+        S3_SYNC: _version(2, mirror.site.identity),
         VERIFICATION_REPORT: _version(1, ()),
+        INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),
     }
+
+
+def _provisioned_for(mirror: Mirror) -> object:
+    """Without the ids that provisioning itself writes down."""
+    cloud = mirror.settings.cloud
+    return cloud.bucket, cloud.region, cloud.domain, cloud.certificate, cloud.log_bucket, cloud.kms_key
 
 
 def _asked_of_the_lock(mirror: Mirror) -> object:

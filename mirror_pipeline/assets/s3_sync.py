@@ -1,13 +1,15 @@
 """Asset ``s3_sync``: publication, to a directory where no bucket is configured."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained, markdown_list
+from mirror_pipeline.assets.reporting import failures_explained, markdown_list, progress_of
 from mirror_pipeline.phases.mirror import Mirror
-from mirror_pipeline.phases.publication import publish
+from mirror_pipeline.phases.publication import Published, publish
 
 _MOST_NAMED = 50
 
@@ -22,33 +24,49 @@ def build(
 
     @dg.asset(
         key=graph.S3_SYNC,
-        deps=[graph.INDEX],
+        deps=[graph.INDEX, *([graph.INFRASTRUCTURE] if mirror.settings.cloud.on_aws else [])],
         group_name=graph.GROUPS[graph.S3_SYNC],
         code_version=version,
-        kinds={"file"},
+        kinds={"s3"} if mirror.settings.cloud.bucket else {"file"},
         automation_condition=automation,
         retry_policy=retries,
         required_resource_keys={graph.RESOURCE},
         description="Publishes the index: a new generation beside the live one, then one atomic switch.",
     )
     def s3_sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        mirror: Mirror = context.resources.mirror
         with failures_explained():
-            published = publish(context.resources.mirror)
+            published = publish(replace(mirror, progress=progress_of(context, mirror)))
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(published.manifest.digest),
-            metadata={
-                "generation": published.generation,
-                "uploaded": len(published.uploaded),
-                "deleted": len(published.deleted),
-                "files": len(published.manifest.files),
-                "site": dg.MetadataValue.path(published.location),
-                "changed keys": markdown_list(
-                    [f"`{key}`" for key in published.uploaded[:_MOST_NAMED]], "nothing was uploaded"
-                ),
-                "deleted keys": markdown_list(
-                    [f"`{key}`" for key in published.deleted[:_MOST_NAMED]], "nothing was deleted"
-                ),
-            },
+            data_version=dg.DataVersion(published.outcome.digest), metadata=_metadata(published)
         )
 
     return s3_sync
+
+
+def _metadata(published: Published) -> Mapping[str, Any]:
+    done = published.outcome
+    return {
+        "generation": done.generation,
+        "uploaded": len(done.uploaded),
+        "skipped": done.skipped,
+        "deleted": len(done.deleted),
+        "bytes": done.size,
+        "requests": done.requests,
+        "seconds": round(published.seconds, 2),
+        "files": published.files,
+        "site": _link(published.location),
+        graph.HELD: str(done.hold or ""),
+        "notes": markdown_list(done.notes, "none"),
+        "changed keys": markdown_list(_named(done.uploaded), "nothing was uploaded"),
+        "deleted keys": markdown_list(_named(done.deleted), "nothing was deleted"),
+    }
+
+
+def _link(location: str) -> dg.MetadataValue[Any]:
+    is_url = location.startswith(("http://", "https://"))
+    return dg.MetadataValue.url(location) if is_url else dg.MetadataValue.path(location)
+
+
+def _named(keys: Sequence[str]) -> list[str]:
+    return [f"`{key}`" for key in keys[:_MOST_NAMED]]

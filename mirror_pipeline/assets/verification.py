@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained
+from mirror_pipeline.assets.reporting import failures_explained, markdown_list
 from mirror_pipeline.domain.report import table
 from mirror_pipeline.domain.verification import Judged
 from mirror_pipeline.phases.mirror import Mirror
@@ -17,10 +17,12 @@ _LAYERS = {
     "index": "Every link resolves and every digest agrees.",
     "installability": "A real installer finds every pin of every target on the published mirror.",
 }
+_OF_BUCKETS = {"bucket": "Every object of the bucket is as it was written."}
 
 
 def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
-    """The asset's definition."""
+    """The asset's definition. Only a bucket has books that can be compared with what is there."""
+    layers = {**_LAYERS, **(_OF_BUCKETS if mirror.settings.cloud.bucket else {})}
 
     @dg.asset(
         key=graph.VERIFICATION_REPORT,
@@ -32,9 +34,9 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         required_resource_keys={graph.RESOURCE},
         check_specs=[
             dg.AssetCheckSpec(layer, asset=graph.VERIFICATION_REPORT, description=text)
-            for layer, text in _LAYERS.items()
+            for layer, text in layers.items()
         ],
-        description="Lock, plan, store, index and publication compared, read-only, in four layers.",
+        description="Lock, plan, store, index and publication compared, read-only, in layers.",
     )
     def verification_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster compares the bare class
         with failures_explained():
@@ -60,10 +62,12 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
 def _check(layer: Judged) -> dg.AssetCheckResult:
     rows = [(f.subject, f.problem, f.expected or "", f.actual or "") for f in layer.findings]
     return dg.AssetCheckResult(
-        passed=not layer.findings,
+        passed=not layer.findings and not layer.left_out,
         check_name=layer.layer,
+        severity=dg.AssetCheckSeverity.WARN if layer.left_out else dg.AssetCheckSeverity.ERROR,
         metadata={
             "checked": layer.checked,
+            "notes": markdown_list(layer.notes, "none"),
             "findings": dg.MetadataValue.md(
                 table(("subject", "problem", "expected", "actual"), rows) if rows else "none"
             ),

@@ -90,18 +90,22 @@ def as_markdown(report: Report, plan: Plan) -> str:
     verdict = "passed" if report.passed else f"{len(report.findings)} findings"
     layers = [(layer.layer, layer.checked, len(layer.findings)) for layer in report.layers]
     found = [(f.layer, f.subject, f.problem, f.expected or "", f.actual or "") for f in report.findings]
-    notes = [f"- {note}" for layer in report.layers for note in layer.notes]
-    parts = [
-        f"# Verification: {verdict}",
-        f"Generation {report.generation}, requirements `{report.requirements[:12]}`.",
-        table(("layer", "checked", "findings"), layers),
-        table(("layer", "subject", "problem", "expected", "actual"), found) if found else "",
+    notes = [f"- {note}" for note in report.notes]
+    unplanned = any(layer.left_out for layer in report.layers if layer.layer == "coverage")
+    planned = [
         "## Coverage",
         coverage_table(plan),
         "## Gaps",
         gap_table(plan.gaps),
         "## Floors",
         floor_table(plan.floors),
+    ]
+    parts = [
+        f"# Verification: {verdict}",
+        f"Generation {report.generation}, requirements `{report.requirements[:12]}`.",
         "\n".join(notes),
+        table(("layer", "checked", "findings"), layers),
+        table(("layer", "subject", "problem", "expected", "actual"), found) if found else "",
+        *([] if unplanned else planned),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

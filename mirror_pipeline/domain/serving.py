@@ -47,6 +47,7 @@ _TYPE_OF_SUFFIX = (
 )
 _SUFFIX_IN_FOLDER = {"pylock": ".toml", "requirements": ".txt", "assets": ""}
 
+_SPACE = " \t"  # RFC 9110 §5.6.3; languages differ about what else a blank is
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")  # RFC 9110 §12.4.2
@@ -149,14 +150,15 @@ def _offers(accept: str) -> Iterator[tuple[str, float]]:
         kind, *parameters = item.split(";")
         quality = _quality(parameters)
         if quality is not None:
-            yield kind.strip().lower(), quality
+            yield kind.strip(_SPACE).lower(), quality
 
 
 def _quality(parameters: list[str]) -> float | None:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
-            return float(value.strip()) if _QUALITY.fullmatch(value.strip()) else None
+        if name.strip(_SPACE).lower() == "q":
+            value = value.strip(_SPACE)
+            return float(value) if _QUALITY.fullmatch(value) else None
     return 1.0
 
 
@@ -206,7 +208,9 @@ def _key(segments: list[str], page: str) -> str | None:
         case [file]:
             return _top_level_key(file)
         case [("pylock" | "requirements" | "assets") as folder, *_, file] if file:
-            return "/".join(segments) if file.endswith(_SUFFIX_IN_FOLDER[folder]) else None
+            # A name with .gz would reach the variant of another key, where a bucket has such.
+            fits = file.endswith(_SUFFIX_IN_FOLDER[folder]) and not file.endswith(".gz")
+            return "/".join(segments) if fits else None
     return None
 
 

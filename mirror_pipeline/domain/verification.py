@@ -18,7 +18,7 @@ from mirror_pipeline.domain.plan import Gap, Plan
 from mirror_pipeline.domain.simple_page import PageError, read_page
 from mirror_pipeline.domain.wheelset import UpstreamFile
 
-Layer = Literal["coverage", "integrity", "index", "installability"]
+Layer = Literal["coverage", "integrity", "index", "installability", "bucket"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,11 +40,16 @@ class Judged:
     checked: int
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: bool = False
+    """Whether there was nothing to compare with, as the notes say; not the same as finding nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A verification. It passes only if every layer checked more than nothing and found nothing."""
+    """A verification. It passes only if every layer that was not left out checked more than nothing.
+
+    And found nothing, and if not all of them were left out.
+    """
 
     requirements: str
     generation: int | None
@@ -57,6 +62,11 @@ class Report:
         return tuple(finding for layer in self.layers for finding in layer.findings)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What every layer has to say besides."""
+        return tuple(note for layer in self.layers for note in layer.notes)
+
+    @property
     def checked(self) -> int:
         """How many comparisons were made."""
         return sum(layer.checked for layer in self.layers)
@@ -64,7 +74,8 @@ class Report:
     @property
     def passed(self) -> bool:
         """True only for work that was done and found nothing."""
-        return not self.findings and all(layer.checked for layer in self.layers)
+        done = [layer for layer in self.layers if not layer.left_out]
+        return not self.findings and bool(done) and all(layer.checked for layer in done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,12 @@ class SiteFacts:
     """Key → SHA-256, of every file the manifest names that is there."""
     pages: Mapping[str, bytes]
     """Key → content of the pages below ``simple/``."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Key → why it could not be read, which is another thing than that it is not there."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong besides: how things are served, and what is served that should not be."""
+    asked: int = 0
+    """How many comparisons that took."""
 
 
 def judge_coverage(plan: Plan, site: SiteFacts) -> Judged:
@@ -91,19 +108,20 @@ def judge_coverage(plan: Plan, site: SiteFacts) -> Judged:
     return Judged("coverage", checked, tuple(findings))
 
 
-def judge_integrity(artifacts: Sequence[Artifact], digests: Mapping[str, str]) -> Judged:
+def judge_integrity(
+    artifacts: Sequence[Artifact], digests: Mapping[str, str], unread: Mapping[str, str] | None = None
+) -> Judged:
     """The bytes of every artifact have the digest that the lock names."""
     findings = []
     for artifact in artifacts:
-        actual = digests.get(f"packages/{artifact.file}")
-        if actual is None:
-            findings.append(Finding("integrity", artifact.file, "the file is missing", artifact.sha256))
-        elif actual != artifact.sha256:
-            findings.append(
-                Finding(
-                    "integrity", artifact.file, "the bytes are not those of the lock", artifact.sha256, actual
-                )
-            )
+        key, file, wanted = f"packages/{artifact.file}", artifact.file, artifact.sha256
+        actual, trouble = digests.get(key), (unread or {}).get(key)
+        if trouble:
+            findings.append(Finding("integrity", file, f"could not be read: {trouble}", wanted))
+        elif actual is None:
+            findings.append(Finding("integrity", file, "the file is missing", wanted))
+        elif actual != wanted:
+            findings.append(Finding("integrity", file, "the bytes are not those of the lock", wanted, actual))
     return Judged("integrity", len(artifacts), tuple(findings))
 
 
@@ -116,18 +134,21 @@ def judge_index(artifacts: Sequence[Artifact], site: SiteFacts, requirements: st
         return Judged(
             "index", 0, (Finding("index", MANIFEST, "missing or unreadable: nothing is published"),)
         )
-    findings = [*_keys(site.manifest, site.digests), *_project_pages(artifacts, site)]
+    findings = [*_keys(site.manifest, site), *_project_pages(artifacts, site), *site.findings]
     if requirements not in (None, site.manifest.requirements):
         made = site.manifest.requirements
         findings.append(Finding("index", MANIFEST, "made from other requirements", requirements, made))
     findings = sorted(set(findings), key=lambda found: tuple(value or "" for value in astuple(found)))
-    return Judged("index", len(site.manifest.files) + 2 * len(artifacts), tuple(findings))
+    checked = len(site.manifest.files) + 2 * len(artifacts) + site.asked
+    return Judged("index", checked, tuple(findings))
 
 
-def _keys(manifest: Manifest, digests: Mapping[str, str]) -> Iterator[Finding]:
+def _keys(manifest: Manifest, site: SiteFacts) -> Iterator[Finding]:
     for key, entry in manifest.files.items():
-        actual = digests.get(key)
-        if actual is None:
+        actual, trouble = site.digests.get(key), site.unread.get(key)
+        if trouble:
+            yield Finding("index", key, f"could not be read: {trouble}", entry.sha256)
+        elif actual is None:
             yield Finding("index", key, "named by the manifest, but missing", entry.sha256)
         elif actual != entry.sha256:
             yield Finding("index", key, "the bytes are not those of the manifest", entry.sha256, actual)
@@ -142,7 +163,7 @@ def _project_pages(artifacts: Sequence[Artifact], site: SiteFacts) -> Iterator[F
             key = f"simple/{project}/{name}"
             if key in site.pages:
                 yield from _one_page(key, media, files, site)
-            else:
+            elif key not in site.unread:
                 yield Finding("index", key, "the page is missing")
     for key in site.pages:
         if key.count("/") > 1 and key.split("/")[1] not in wanted:
@@ -160,12 +181,10 @@ def _one_page(key: str, media: str, files: Sequence[Artifact], site: SiteFacts) 
         if artifact.file not in by_name:
             yield Finding("index", key, f"does not list {artifact.file}")
     for link in links:
-        yield from _one_link(key, link, {file.file: file.sha256 for file in files}, site.digests)
+        yield from _one_link(key, link, {file.file: file.sha256 for file in files}, site)
 
 
-def _one_link(
-    key: str, link: UpstreamFile, wanted: Mapping[str, str], digests: Mapping[str, str]
-) -> Iterator[Finding]:
+def _one_link(key: str, link: UpstreamFile, wanted: Mapping[str, str], site: SiteFacts) -> Iterator[Finding]:
     target = f"packages/{link.file}"
     if link.file not in wanted:
         yield Finding("index", key, f"lists {link.file}, which no lock wants")
@@ -173,9 +192,9 @@ def _one_link(
         yield Finding("index", key, f"wrong digest for {link.file}", wanted[link.file], link.sha256)
     if unquote(link.url) != f"/{target}":
         yield Finding("index", key, f"the link of {link.file} leads elsewhere", f"/{target}", link.url)
-    if target not in digests:
+    if target not in site.digests and target not in site.unread:
         yield Finding("index", key, f"links to {link.file}, which is missing")
-    metadata = digests.get(f"{target}.metadata")
+    metadata = site.digests.get(f"{target}.metadata")
     if metadata and link.core_metadata not in (None, metadata):
         yield Finding("index", key, f"wrong core metadata of {link.file}", metadata, link.core_metadata)
 
@@ -186,6 +205,11 @@ def judge_installability(complaints: Mapping[str, str], checked: int, notes: Ite
         Finding("installability", target, complaint) for target, complaint in sorted(complaints.items())
     )
     return Judged("installability", checked, findings, tuple(notes))
+
+
+def left_out(layer: Layer, why: str) -> Judged:
+    """A layer that there is nothing to compare with for."""
+    return Judged(layer, 0, (), (why,), left_out=True)
 
 
 def conflict_free_sets(pins: Sequence[str], without: Iterable[str]) -> tuple[tuple[str, ...], ...]:

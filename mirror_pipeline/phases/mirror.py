@@ -9,9 +9,10 @@ from datetime import date, datetime, timezone
 from mirror_pipeline.adapters.documents import Documents
 from mirror_pipeline.adapters.fetching import Fetcher
 from mirror_pipeline.adapters.progress import Progress, Silent
-from mirror_pipeline.adapters.site import DirectorySite
 from mirror_pipeline.adapters.store import WheelStore
 from mirror_pipeline.settings import Settings
+from mirror_pipeline.sites.choosing import site_for
+from mirror_pipeline.sites.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,14 @@ class Mirror:
     settings: Settings
     documents: Documents
     store: WheelStore
-    site: DirectorySite
+    site: Site
     fetcher: Fetcher
     progress: Progress
     today: Callable[[], date]
+    force: bool = False
+    """Whether a rollback that holds the site ends with the next publication."""
+    repair: bool = False
+    """Whether the next publication looks behind the books, and writes again what was changed."""
 
 
 def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror:
@@ -34,7 +39,7 @@ def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror
         settings=settings,
         documents=Documents(home / "documents"),
         store=WheelStore(home),
-        site=DirectorySite(home),
+        site=site_for(settings.cloud, settings.retention, home, settings.concurrency),
         fetcher=Fetcher(
             settings.index_url,
             settings.extra_index_urls,

@@ -1,26 +1,30 @@
 """Phase ``verification_report``: look at the published mirror as a client would, compare, write the report.
 
-Writes its report and nothing else; it never repairs. Bytes are read from the published directory,
-the installer talks to a server on the loopback interface that serves it.
+Writes its report and nothing else; it never repairs. The site is looked at as it can be: a directory as it
+lies there, a bucket through the URL that clients have. What it is compared with is said in ``phases.basis``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
-from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
+from mirror_pipeline.adapters.files import write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
-from mirror_pipeline.domain.manifest import MANIFEST
 from mirror_pipeline.domain.plan import Plan
+from mirror_pipeline.domain.published import with_generation
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.domain.report import as_markdown
 from mirror_pipeline.domain.target import Target
 from mirror_pipeline.domain.verification import (
     Judged,
+    Layer,
     Report,
     SiteFacts,
     conflict_free_sets,
@@ -28,15 +32,18 @@ from mirror_pipeline.domain.verification import (
     judge_index,
     judge_installability,
     judge_integrity,
+    left_out,
 )
+from mirror_pipeline.phases.basis import ALONE, Basis, basis_of
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.publication import refuse_unprovisioned
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import Requirements
-from mirror_pipeline.phases.wheel_plan import plan_for
 
 DOCUMENT = "verification_report"
-_HASHING_THREADS = 4
 _INSTALLERS_AT_ONCE = 2
+_CUT_LOGIN = re.compile(r"\A\S*@")
+"""The rest of a login at the beginning of what was cut there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +57,38 @@ class Verified:
 
 def verify(mirror: Mirror) -> Verified:
     """Compare what is published with what is locked."""
-    requirements = mirror.documents.read(REQUIREMENTS, Requirements)
-    plan, targets, _ = plan_for(mirror, requirements)
-    site = observe(mirror)
+    refuse_unprovisioned(mirror)
+    requirements, status = mirror.documents.read(REQUIREMENTS, Requirements), mirror.site.status()
+    site = with_generation(mirror.site.observe(mirror.progress), status.generations)
+    basis = basis_of(mirror, requirements, status, site.manifest)
     layers = (
-        judge_coverage(plan, site),
-        judge_integrity(plan.artifacts, site.digests),
-        judge_index(plan.artifacts, site, requirements.version),
-        _installability(mirror, plan, targets),
+        *_compared(basis, site),
+        _installability(mirror, site, basis.plan, basis.targets) if basis.plan else _alone("installability"),
+        *_behind_the_books(mirror),
     )
+    plan = basis.plan or Plan()
     gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}
-    report = Report(requirements.version, mirror.site.live, layers, gaps)
+    report = Report(basis.requirements, status.live, layers, gaps)
     return _written(mirror, report, plan)
+
+
+def _compared(basis: Basis, site: SiteFacts) -> tuple[Judged, ...]:
+    coverage = judge_coverage(basis.plan, site) if basis.plan else _alone("coverage")
+    return (
+        replace(coverage, notes=(*basis.notes, *coverage.notes)),
+        judge_integrity(basis.artifacts, site.digests, site.unread),
+        judge_index(basis.artifacts, site, basis.requirements),
+    )
+
+
+def _behind_the_books(mirror: Mirror) -> tuple[Judged, ...]:
+    """A bucket keeps books, which may be compared with what is there; a directory has none."""
+    checked, findings = mirror.site.reconcile()
+    return (Judged("bucket", checked, findings),) if checked or mirror.settings.cloud.bucket else ()
+
+
+def _alone(layer: Layer) -> Judged:
+    return left_out(layer, f"{layer}: {ALONE}")
 
 
 def report_version(report: Report) -> str:
@@ -69,29 +96,9 @@ def report_version(report: Report) -> str:
     return digest_of((report.requirements, report.layers, report.gaps))
 
 
-def observe(mirror: Mirror) -> SiteFacts:
-    """Hash every published file that the manifest names, and read the pages."""
-    manifest = mirror.site.manifest()
-    if manifest is None:
-        return SiteFacts(None, {}, {})
-    root = mirror.site.link.resolve()
-    keys = [key for key in (*manifest.files, *_wanted_pages(root)) if (root / key).is_file()]
-    with disk_errors(root), ThreadPoolExecutor(_HASHING_THREADS) as pool:
-        digests = dict(zip(keys, pool.map(lambda key: sha256_of(root / key), keys), strict=True))
-        pages = {key: (root / key).read_bytes() for key in keys if key.startswith("simple/")}
-    return SiteFacts(manifest, digests, pages)
-
-
-def _wanted_pages(root: Path) -> Sequence[str]:
-    """Pages that are there though the manifest may not name them."""
-    return [path.relative_to(root).as_posix() for path in (root / "simple").rglob("index.*")]
-
-
-def _installability(mirror: Mirror, plan: Plan, targets: Sequence[Target]) -> Judged:
+def _installability(mirror: Mirror, site: SiteFacts, plan: Plan, targets: Sequence[Target]) -> Judged:
     """Let a real installer look for every pin of every target on the published site."""
-    from mirror_pipeline.adapters.server import serving  # slow to import, and only needed here
-
-    if not (mirror.site.link / MANIFEST).is_file():
+    if site.manifest is None:
         return judge_installability({"site": "nothing is published"}, 0)
     simulated = [target for target in targets if can_judge(target)]
     notes = [
@@ -101,14 +108,16 @@ def _installability(mirror: Mirror, plan: Plan, targets: Sequence[Target]) -> Ju
     ]
     served = frozenset(f"{artifact.project}=={artifact.version}" for artifact in plan.artifacts)
     uv = find_installer()
-    with serving(mirror.site.link) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
-        look = _looker(uv, f"{url}/simple/", served, plan)
+    with mirror.site.for_installers(site) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
+        look = _looker(uv, f"{url}/simple/", served, plan, mirror.settings.cloud.login.partition(":")[2])
         verdicts = dict(zip(map(str, simulated), pool.map(look, simulated), strict=True))
     complaints = {target: complaint for target, complaint in verdicts.items() if complaint}
     return judge_installability(complaints, len(simulated), notes)
 
 
-def _looker(uv: str, index_url: str, served: frozenset[str], plan: Plan) -> Callable[[Target], str]:
+def _looker(
+    uv: str, index_url: str, served: frozenset[str], plan: Plan, secret: str
+) -> Callable[[Target], str]:
     def look(target: Target) -> str:
         pins = plan.targets.get(str(target), ())
         gaps = [
@@ -119,13 +128,20 @@ def _looker(uv: str, index_url: str, served: frozenset[str], plan: Plan) -> Call
         outside = [pin for pin in pins if pin not in served]
         sets = conflict_free_sets(pins, [*gaps, *outside])
         built = frozenset(plan.built.get(str(target), ()))
-        complaints = [
-            judge(uv, index_url, pins, target, _projects_of(built.intersection(pins))).complaint
-            for pins in sets
+        verdicts = [
+            judge(uv, index_url, pins, target, _projects_of(built.intersection(pins))) for pins in sets
         ]
-        return " ".join(complaint for complaint in complaints if complaint)
+        return " ".join(redacted(one.complaint, secret) for one in verdicts if one.complaint)
 
     return look
+
+
+def redacted(complaint: str, secret: str) -> str:
+    """What an installer printed, without the token that it was given, and without the rest of one."""
+    shown = without_login(complaint)
+    for form in filter(None, {secret, quote(secret, safe="")}):
+        shown = shown.replace(form, "...")
+    return _CUT_LOGIN.sub("...@", shown) if secret else shown
 
 
 def _projects_of(pins: Iterable[str]) -> tuple[str, ...]:

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
+from mirror_pipeline.adapters.progress import Silent
 from mirror_pipeline.adapters.server import serving
-from mirror_pipeline.adapters.site import DirectorySite
 from mirror_pipeline.adapters.store import WheelStore
+from mirror_pipeline.domain.generations import Provenance
 from mirror_pipeline.domain.manifest import make_manifest
 from mirror_pipeline.domain.pages import page_files
 from mirror_pipeline.domain.target import PLATFORMS, Python, Target
 from mirror_pipeline.domain.wheelset import Held, WheelSet, by_project
 from mirror_pipeline.errors import InstallerError
+from mirror_pipeline.sites.directory import DirectorySite
+from mirror_pipeline.sites.site import Publication
 from mirror_pipeline_tests.wheels import Dist, sdist, wheel
 
 LINUX = Target(PLATFORMS["linux-x86_64"], Python(12))
@@ -41,7 +44,9 @@ def publish(home: Path, dists: tuple[Dist, ...]) -> Path:
         held.append(Held(dist.artifact(), dist.size, metadata, dist.requires_python))
     pages = page_files(by_project([WheelSet("noarch", tuple(held))]))
     site = DirectorySite(home)
-    site.publish(pages, make_manifest("v", ["noarch"], pages, held))
+    manifest = make_manifest("v", ["noarch"], pages, held)
+    provenance = Provenance("2026-11-01T00:00:00+00:00", "ann@example", "")
+    site.publish(Publication(pages, manifest, store.packages, provenance), Silent())
     return site.link
 
 

@@ -22,12 +22,13 @@ def run(progress: Progress, files: int, size: int | None = None) -> None:
 
 def test_lines_come_at_every_tenth() -> None:
     lines: list[str] = []
-    run(Lines(lines.append), 40)
+    seconds = iter(range(100))
+    run(Lines(lines.append, lambda: next(seconds)), 40)
 
     assert lines[0] == "about to start [now]"
     assert len(lines) == 1 + 10
-    assert lines[1] == "wheels: 4/40 files, 6.0 MB"
-    assert lines[-1] == "wheels: 40/40 files, 60.0 MB"
+    assert lines[1] == "wheels: 4/40 files, 6.0 MB (4 files/s, 6.0 MB/s)"
+    assert lines[-1] == "wheels: 40/40 files, 60.0 MB (4 files/s, 6.0 MB/s)"
 
 
 def test_few_files_are_told_one_by_one() -> None:
@@ -56,7 +57,9 @@ def test_a_pipe_gets_lines() -> None:
     run(progress, 1)
 
     assert isinstance(progress, Lines)
-    assert stream.getvalue() == "about to start [now]\nwheels: 1/1 files, 1.5 MB\n"
+    first, second = stream.getvalue().splitlines()
+    assert first == "about to start [now]"
+    assert re.fullmatch(r"wheels: 1/1 files, 1\.5 MB \(\d+ files/s, [\d.]+ MB/s\)", second)
 
 
 def test_standard_output_is_left_for_results(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -199,3 +201,47 @@ def test_compressed_metadata(store: WheelStore) -> None:
 
     assert found is not None
     assert (found.size, found.requires_python) == (len(LONG), ">=3.9")
+
+
+class TestOthers:
+    DAY = 86_400
+
+    @pytest.fixture
+    def old(self, store: WheelStore) -> WheelStore:
+        """A store whose files have all been there for ten days."""
+        for name in (
+            "alpha.whl",
+            "alpha.whl.metadata",
+            "beta.tar.gz",
+            "gamma.whl.metadata",
+            ".beta.0badcafe.tmp",
+        ):
+            store.path(name).write_bytes(name.encode())
+            long_ago = time.time() - 10 * self.DAY
+            os.utime(store.path(name), (long_ago, long_ago))
+        (store.packages / "folder").mkdir()
+        return store
+
+    def test_are_what_is_neither_wanted_nor_beside_what_is(self, old: WheelStore) -> None:
+        assert old.others({"alpha.whl"}, older_than_days=7) == {
+            "beta.tar.gz": 11,
+            "gamma.whl.metadata": 18,
+            ".beta.0badcafe.tmp": 18,
+        }
+        assert old.others({"beta.tar.gz", "gamma.whl.metadata"}, older_than_days=7).keys() == {
+            "alpha.whl", "alpha.whl.metadata", ".beta.0badcafe.tmp"
+        }  # fmt: skip
+
+    def test_are_not_what_arrived_lately(self, old: WheelStore) -> None:
+        assert old.others((), older_than_days=11) == {}
+        os.utime(old.path("beta.tar.gz"))
+        assert "beta.tar.gz" not in old.others((), older_than_days=7)
+
+    def test_can_be_removed_and_nothing_else(self, old: WheelStore) -> None:
+        old.remove(["beta.tar.gz", "never-there.whl"])
+        assert {path.name for path in old.packages.iterdir()} == {
+            "alpha.whl", "alpha.whl.metadata", "gamma.whl.metadata", ".beta.0badcafe.tmp", "folder"
+        }  # fmt: skip
+
+    def test_of_a_store_that_is_not_there_are_none(self, tmp_path: Path) -> None:
+        assert WheelStore(tmp_path / "never").others((), older_than_days=0) == {}

@@ -184,7 +184,49 @@ CASES = (
     Case("/pypi/foo-bar/json", MISSING),
     Case("/pypi/foo-bar/1.0/json", MISSING),
     Case("/.mirror/manifest.json", MISSING),
+    Case("/.mirror/404.txt", MISSING),
+    Case("/%2emirror/tokens.json", MISSING),
+    Case("/%2Emirror%2Ftokens.json", MISSING),
     Case("/g/1/simple/", MISSING),
+    Case("/g/1/simple/index.html", MISSING),
+    Case("/g/1/manifest.json", MISSING),
+    Case("/%67/1/manifest.json", MISSING),
+    Case("/g%2F1%2Fmanifest.json", MISSING),
+    Case("/packages/../g/1/manifest.json", MISSING),
+    Case("/assets/%2e%2e/%2e%2e/g/1/manifest.json", MISSING),
+    Case("/g", MISSING),
+    Case("/g/", MISSING),
+    # Variants for clients that take gzip are no names of their own.
+    Case("/index.html.gz", MISSING),
+    Case("/manifest.json.gz", MISSING),
+    Case("/simple/foo-bar/index.html.gz", MISSING),
+    Case("/simple/foo-bar/index.v1_json.gz", MISSING),
+    Case("/assets/style.css.gz", MISSING),
+    Case("/requirements-prod.txt.gz", MISSING),
+    Case("/pylock/pylock.linux-x86_64.toml.gz", MISSING),
+    # Names that mean something in other places.
+    Case("/constructor", MISSING),
+    Case("/constructor/style.css", MISSING),
+    Case("/toString/x.txt", MISSING),
+    Case("/simple/constructor/", MISSING, "simple/constructor/index.html"),
+    Case("/packages/toString", MISSING, "packages/toString"),
+    # Epochs (PEP 440) put an exclamation mark into file names.
+    Case("/packages/foo_bar-1!2.0.tar.gz", MISSING, "packages/foo_bar-1!2.0.tar.gz"),
+    Case("/packages/foo_bar-1%212.0.tar.gz", MISSING, "packages/foo_bar-1!2.0.tar.gz"),
+    # The ends of what is allowed.
+    Case("/requirements-.txt", MISSING, "requirements-.txt"),
+    Case("/pylock/deeper/pylock.toml", MISSING, "pylock/deeper/pylock.toml"),
+    Case("/pylock/.toml", MISSING),
+    Case("/assets/deeper/", MISSING),
+    Case("/project/index.html", MOVED, "/project/index-html/"),
+    Case("/simple/index.html/", MOVED, "/simple/index-html/"),
+    Case("/simple/a/", MISSING, "simple/a/index.html"),
+    Case("/packages/" + "a" * 250, MISSING, "packages/" + "a" * 250),
+    Case("/packages/" + "a" * 251, MISSING),
+    Case("/simple/foo-bar%0A/", MISSING),
+    Case("/simple/foo-bar/index.html%0A", MISSING),
+    Case("/packages/foo_bar-1.0.tar.gz%0a", MISSING),
+    Case("/requirements-prod.txt%0a", MISSING),
 )
 
 # What can stand in a Python text but not in a request line, so that no server ever sees it.
@@ -288,6 +330,13 @@ def test_only_a_negotiated_answer_varies(path: str, vary: bool, accept: str | No
         ("application/vnd.pypi.simple.v1+json;q=nan", False),
         ("application/vnd.pypi.simple.v1+json;q=", False),
         ("text/html;q=high, application/vnd.pypi.simple.v1+json;q=0.1", True),
+        # White space is space and tab; everything else is part of a name that nobody knows.
+        ("\tapplication/vnd.pypi.simple.v1+json ;\tq\t=\t0.5 ", True),
+        ("\xa0application/vnd.pypi.simple.v1+json", False),
+        ("\x85application/vnd.pypi.simple.v1+json", False),
+        ("\x1capplication/vnd.pypi.simple.v1+json", False),
+        ("\ufeffapplication/vnd.pypi.simple.v1+json", False),
+        ("application/vnd.pypi.simple.v1+json;q=1\n", False),
     ],
 )
 def test_json_is_preferred_when_named_and_not_outbid(accept: str | None, json: bool) -> None:

@@ -13,9 +13,9 @@ from mirror_pipeline.adapters.pip_config import PipConfig
 from mirror_pipeline.adapters.upstream import Retrier
 from mirror_pipeline.phases import index, lock, publication, requirements, wheel_plan, wheels
 from mirror_pipeline.phases.mirror import Mirror, build_mirror
-from mirror_pipeline.phases.publication import Published
 from mirror_pipeline.phases.wheels import Gathered
 from mirror_pipeline.settings import parse_settings
+from mirror_pipeline.sites.site import Outcome
 from mirror_pipeline_tests.locks import LockedPackage, package, poetry_lock, poetry_pyproject
 from mirror_pipeline_tests.upstreams import FakeUpstream
 from mirror_pipeline_tests.wheels import Dist, sdist, wheel
@@ -105,16 +105,16 @@ def gather(mirror: Mirror) -> Mapping[str, Gathered]:
     return {platform: wheels.gather_wheels(mirror, platform) for platform in mirror.settings.platforms}
 
 
-def run(mirror: Mirror) -> Published:
+def run(mirror: Mirror) -> Outcome:
     """From the lock to the published site."""
     gather(mirror)
     return publish(mirror)
 
 
-def publish(mirror: Mirror) -> Published:
+def publish(mirror: Mirror) -> Outcome:
     """From the wheel sets to the published site."""
     index.make_index(mirror)
-    return publication.publish(mirror)
+    return publication.publish(mirror).outcome
 
 
 def tree(root: Path, *, without: Sequence[str] = ()) -> Mapping[str, str]:

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from mirror_pipeline.adapters.site import DirectorySite
+from mirror_pipeline.adapters.progress import Silent
 from mirror_pipeline.adapters.store import WheelStore
+from mirror_pipeline.domain.generations import Provenance
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest, make_manifest
 from mirror_pipeline.domain.wheelset import Held
 from mirror_pipeline.errors import StorageError
+from mirror_pipeline.sites.directory import DirectorySite
+from mirror_pipeline.sites.site import Publication
 from mirror_pipeline_tests.wheels import wheel
 
 ALPHA = wheel("alpha")
+PROVENANCE = Provenance("2026-11-01T00:00:00+00:00", "ann@example", "lock-1")
 
 
 @pytest.fixture
@@ -43,12 +47,16 @@ def manifest(text: str) -> Manifest:
     return make_manifest(text, ["noarch"], pages(text), [Held(ALPHA.artifact(), ALPHA.size)])
 
 
+def publication(text: str, pages: Mapping[str, bytes], packages: Path = Path("unused")) -> Publication:
+    return Publication(pages, manifest(text), packages, PROVENANCE)
+
+
 def publish(site: DirectorySite, text: str) -> int:
-    return site.publish(pages(text), manifest(text))
+    return site.publish(publication(text, pages(text)), Silent()).generation
 
 
 def generations(home: Path) -> set[str]:
-    return {path.name for path in (home / "generations").iterdir()}
+    return {path.name for path in (home / "generations").iterdir() if path.is_dir()}
 
 
 def test_before_the_first_publication(site: DirectorySite, home: Path) -> None:
@@ -210,7 +218,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_generation(site: Directory
     publish(site, "one")
 
     with pytest.raises(StorageError):
-        site.publish({"simple": b"", "simple/index.html": b""}, manifest("two"))
+        site.publish(publication("two", {"simple": b"", "simple/index.html": b""}), Silent())
 
     assert site.live == 1
     assert generations(home) == {"1"}

@@ -1,0 +1,222 @@
+"""What the commands below ``infra`` do, between the options of ``cli`` and the phases. Like ``commands``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from rich.markup import escape
+
+from mirror_pipeline import results
+from mirror_pipeline.adapters.aws import Aws
+from mirror_pipeline.adapters.config_file import set_values
+from mirror_pipeline.adapters.documents import as_plain
+from mirror_pipeline.adapters.provisioning.calls import account_number, clients_of
+from mirror_pipeline.commands import Answer, Invocation
+from mirror_pipeline.domain.cloud import Cloud
+from mirror_pipeline.domain.iam import Policy, provisioner_policy, publisher_policy
+from mirror_pipeline.domain.infra import Removal, Step, shown
+from mirror_pipeline.errors import SettingsError
+from mirror_pipeline.phases.infrastructure import KEYS, Planned, Provisioned, apply, plan
+from mirror_pipeline.phases.infrastructure_account import Account, account_of
+from mirror_pipeline.phases.infrastructure_removal import destroy, removals
+from mirror_pipeline.phases.mirror import build_mirror
+
+Role = Literal["provisioner", "publisher"]
+
+IN_LINE, DRIFT, DRY_RUN = "ok", "drift", "dry-run"
+_ID, _DOMAIN, _ = KEYS
+
+
+def plan_command(call: Invocation) -> Answer:
+    """What ``apply`` would do; exit 1 where that is something."""
+    planned = plan(_account(call))
+    if not call.json:
+        _print_plan(planned)
+    status, code = (IN_LINE, results.OK) if planned.in_line else (DRIFT, results.FOUND)
+    return {
+        "status": status,
+        "resources": [_step_object(step) for step in planned.steps],
+        "dns": [as_plain(record) for record in planned.dns],
+        "notes": list(planned.notes),
+    }, code
+
+
+def apply_command(call: Invocation, *, adopt: bool) -> Answer:
+    """Make it so, and write the ids down as soon as they are known."""
+    written: list[str] = []
+
+    def record(ids: Mapping[str, str]) -> None:
+        written.extend(_write_down(call, ids))
+
+    done = apply(_account(call), adopt=adopt, record=record)
+    _record(call, done)
+    if not call.json:
+        _print_applied(done)
+    return {
+        "status": IN_LINE,
+        "changed": [_step_object(step) for step in done.changed],
+        "resources": [_step_object(step) for step in done.steps],
+        "ids": dict(done.ids),
+        "written": written,
+        "notes": list(done.notes),
+    }, results.OK
+
+
+def _record(call: Invocation, done: Provisioned) -> None:
+    """Put it into the history that the UI shows."""
+    from mirror_pipeline.instance import dagster_home, open_instance  # slow to import, and all is done by now
+    from mirror_pipeline.refresh import record_provisioning
+
+    with open_instance(dagster_home(call.settings, call.environ)) as instance:
+        record_provisioning(build_mirror(call.reload(), call.progress), instance, done.version, done.ids)
+
+
+def destroy_command(call: Invocation, *, yes: bool, delete_objects: bool) -> Answer:
+    """Name what would go; take it down only when told so."""
+    account = _account(call)
+    if not yes:
+        found = removals(account, delete_objects=delete_objects)
+        if not call.json:
+            _print_removals("With --yes", found, "would be deleted")
+        return _removed_object(DRY_RUN, found), results.OK
+    found = destroy(account, delete_objects=delete_objects)
+    if not any(removal.kind == "distribution" and removal.action == "keep" for removal in found):
+        _write_down(call, _cleared(account.cloud))
+    if not call.json:
+        _print_removals("Infrastructure", found, "deleted")
+    return _removed_object(IN_LINE, found), results.OK
+
+
+def policy_command(call: Invocation, *, role: Role, account: str, delete_objects: bool) -> Answer:
+    """The least a role needs, as an IAM policy."""
+    cloud = call.settings.cloud
+    if role == "provisioner":
+        _refuse_without_distribution(cloud)
+    _refuse_without_bucket(cloud)
+    names_account = cloud.on_aws or bool(cloud.distribution)  # an S3 server by others has no accounts
+    number = account or (account_number(clients_of(Aws(cloud)).sts) if names_account else "")
+    policy = _policy(cloud, role, number, delete_objects)
+    if not call.json:
+        print(json.dumps(policy, indent=1))  # noqa: T201
+    return {"status": IN_LINE, "role": role, "account": number or None, "policy": policy}, results.OK
+
+
+def _policy(cloud: Cloud, role: Role, account: str, delete_objects: bool) -> Policy:
+    if role == "publisher":
+        return publisher_policy(cloud, account)
+    return provisioner_policy(cloud, account, delete_objects=delete_objects)
+
+
+def _account(call: Invocation) -> Account:
+    cloud = call.settings.cloud
+    _refuse_without_bucket(cloud)
+    _refuse_without_distribution(cloud)
+    return account_of(cloud, call.progress)
+
+
+def _refuse_without_bucket(cloud: Cloud) -> None:
+    if not cloud.bucket:
+        raise SettingsError(
+            "BUCKET_NAME is empty: the mirror is published to a directory, and there is nothing to provision",
+            hint="set BUCKET_NAME to the bucket that is to be made",
+            key="BUCKET_NAME", value="", allowed="a bucket name",
+        )  # fmt: skip
+
+
+def _refuse_without_distribution(cloud: Cloud) -> None:
+    if cloud.bucket and not cloud.on_aws:
+        raise SettingsError(
+            f"{cloud.bucket} is published to in place, which needs no distribution: nothing to provision",
+            hint="with MIRROR_PUBLISH=generations bucket and distribution are made",
+            key="MIRROR_PUBLISH", value=cloud.mode, allowed="generations",
+        )  # fmt: skip
+
+
+def _cleared(cloud: Cloud) -> Mapping[str, str]:
+    """The keys that name what is gone."""
+    values = zip(KEYS, (cloud.distribution, cloud.distribution_domain, cloud.oac), strict=True)
+    return {key: "" for key, value in values if value}
+
+
+def _write_down(call: Invocation, values: Mapping[str, str]) -> Sequence[str]:
+    """Write keys into the configuration file; those that the environment gives are said instead."""
+    from_environment = {key: value for key, value in values.items() if key in call.environ}
+    for key, value in from_environment.items():
+        if call.environ[key].strip() != value:
+            call.progress.say(f"{key} is set in the environment, which wins: set it to {value or 'nothing'}")
+    rest = {key: value for key, value in values.items() if key not in call.environ}
+    if not rest:
+        return ()
+    if call.config is None:
+        call.progress.say(f"no configuration file to write to: {_assignments(rest)}")
+        return ()
+    if not set_values(call.config, rest):
+        return ()
+    call.progress.say(f"{call.config}: {_assignments(rest)}")
+    return tuple(rest)
+
+
+def _assignments(values: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _step_object(step: Step) -> Mapping[str, Any]:
+    return {
+        "resource": step.kind,
+        "name": step.name,
+        "id": step.id or None,
+        "action": step.action,
+        "changes": [as_plain(change) for change in step.changes],
+        "note": step.note or None,
+    }
+
+
+def _removed_object(status: str, found: Sequence[Removal]) -> Mapping[str, Any]:
+    objects = [
+        {"resource": r.kind, "name": r.name, "id": r.id, "action": r.action, "why": r.why or None}
+        for r in found
+    ]
+    return {"status": status, "resources": objects}
+
+
+def _print_plan(planned: Planned) -> None:
+    header = ("resource", "name", "action", "field", "now", "wanted")
+    results.print_table("Infrastructure", header, (row for step in planned.steps for row in _rows(step)))
+    for line in (*(f"DNS record to add: {record}" for record in planned.dns), *planned.notes):
+        print(line)  # noqa: T201
+    adopting = any(step.action == "adopt" for step in planned.steps)
+    if adopting:
+        print("What is there and not ours is taken over by 'infra apply --adopt' only.")  # noqa: T201
+    elif not planned.in_line:
+        print("'mirror-pipeline infra apply' makes it so.")  # noqa: T201
+
+
+def _rows(step: Step) -> Iterable[Sequence[object]]:
+    """A row per field; the resource is named in the first of them."""
+    first: Sequence[object] = (step.kind, step.name, step.action)
+    if not step.changes:
+        yield (*first, step.note, "", "")
+    for change in step.changes:
+        yield (*first, *map(escape, (change.field, shown(change.now), shown(change.wanted))))
+        first = ("", "", "")
+
+
+def _print_applied(done: Provisioned) -> None:
+    rows = [(step.kind, step.name, _DONE[step.action], len(step.changes) or "") for step in done.steps]
+    results.print_table("Infrastructure", ("resource", "name", "", "fields changed"), rows)
+    print(f"distribution {done.ids[_ID]}: https://{done.ids[_DOMAIN]}/simple/")  # noqa: T201
+    for note in done.notes:
+        print(note)  # noqa: T201
+
+
+_DONE = {"create": "created", "update": "updated", "adopt": "adopted", "none": "as it was"}
+
+
+def _print_removals(title: str, found: Sequence[Removal], gone: str) -> None:
+    if not found:
+        print("There is nothing to delete.")  # noqa: T201
+        return
+    rows = [(r.kind, r.name, r.id, gone if r.action == "delete" else "kept", r.why) for r in found]
+    results.print_table(title, ("resource", "name", "id", "", "why"), rows)
