@@ -106,7 +106,12 @@ class Server:
             return int(answer.read())
 
     def empty(self) -> None:
-        """Remove every bucket that was made, and what is in it."""
+        """Remove every bucket that was made, and what is in it.
+
+        Those of rclone go with its folder: some file systems are slow to write after much was removed.
+        """
+        if self.name == "rclone":
+            return
         client = self.client()
         while self.buckets:
             bucket = self.buckets.pop()

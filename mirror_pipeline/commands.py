@@ -110,7 +110,10 @@ def _gaps_of(report: Report) -> list[tuple[str, Gap]]:
 
 
 def setup_command(call: Invocation) -> Answer:
-    """The infrastructure, where that is ours to make; then everything that ``refresh`` does."""
+    """The infrastructure, where that is ours to make; then everything that ``refresh`` does.
+
+    What was made anew shows nothing yet, whatever the bucket's books say: hence the repair.
+    """
     if call.settings.cloud.on_aws:
         from mirror_pipeline.instance import dagster_home, open_instance
         from mirror_pipeline.refresh import provision
@@ -118,7 +121,7 @@ def setup_command(call: Invocation) -> Answer:
         with open_instance(dagster_home(call.settings, call.environ)) as instance:
             provision(call.mirror, instance)
         call = replace(call, settings=call.reload())
-    return refresh_command(call, force=False)
+    return refresh_command(call, force=False, repair=call.settings.cloud.on_aws)
 
 
 def refresh_command(call: Invocation, *, force: bool, repair: bool = False) -> Answer:

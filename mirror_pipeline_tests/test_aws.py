@@ -132,6 +132,10 @@ def test_from_nothing(account: Account, run: Run) -> None:
     planned = run("infra", "plan", "--json", user="provisioner")
     assert planned.answer["status"] == "drift", planned
 
+    for command in ("refresh", "verify"):
+        early = run(command, "--json")
+        assert (early.code, early.answer["error"]["key"]) == (2, "CLOUDFRONT_DISTRIBUTION_ID")
+
     done = run("infra", "apply", "--json", user="provisioner")
     assert done.code == 0, done
     assert account.configured("CLOUDFRONT_DISTRIBUTION_ID")

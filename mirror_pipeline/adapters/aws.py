@@ -24,7 +24,7 @@ Client = Any
 _ATTEMPTS = 5
 _MISSING_CREDENTIALS = (
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError",
-    "TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "SSOError",
+    "TokenRetrievalError", "NoAuthTokenError", "SSOError", "LoginError",
 )  # fmt: skip
 _WRONG_CREDENTIALS = frozenset(
     {
@@ -77,19 +77,21 @@ class Aws:
 @contextmanager
 def aws_errors(service: str, operation: str, resource: str = "", profile: str = "") -> Iterator[None]:
     """Turn what boto3 raises into one of our errors."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore import exceptions
 
     try:
         yield
-    except ClientError as error:
+    except exceptions.ClientError as error:
         raise _translated(error.response, service, operation, resource, profile) from error
-    except BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         facts: Any = {"service": service, "operation": operation, "resource": resource or None}
-        if type(error).__name__ in _MISSING_CREDENTIALS:
+        if any(kind.__name__ in _MISSING_CREDENTIALS for kind in type(error).__mro__):
             raise CredentialsError(
                 f"{service}: no usable AWS credentials: {error}", hint=_login_hint(profile), **facts
             ) from error
-        raise CloudUnreachableError(f"{service}: {operation} got no answer: {error}", **facts) from error
+        if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
+            raise CloudUnreachableError(f"{service}: {operation} got no answer: {error}", **facts) from error
+        raise CloudError(f"{service}: {operation}: {error}", **facts) from error
 
 
 def code_of(error: BaseException) -> str:

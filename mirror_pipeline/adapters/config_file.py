@@ -37,11 +37,7 @@ def set_values(path: Path, values: Mapping[str, str]) -> bool:
     with disk_errors(target):
         text = target.read_bytes().decode("utf-8")
         mode = stat.S_IMODE(target.stat().st_mode)
-    changed = write_atomically(target, with_values(text, values).encode())
-    if changed:
-        with disk_errors(target):
-            target.chmod(mode)
-    return changed
+    return write_atomically(target, with_values(text, values).encode(), mode)
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:

@@ -43,18 +43,25 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
 
 
-def write_atomically(path: Path, content: bytes) -> bool:
-    """Replace a file's content in one step; false (and no write) where it is the same already."""
+def write_atomically(path: Path, content: bytes, mode: int | None = None) -> bool:
+    """Replace a file's content in one step; false (and no write) where it is the same already.
+
+    With a ``mode`` it is its owner's alone until it has that mode, and so at no moment open to others.
+    """
     with disk_errors(path):
         if path.is_file() and path.read_bytes() == content:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(path)
         try:
+            if mode is not None:
+                temporary.touch(0o600, exist_ok=False)
             with temporary.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
             temporary.replace(path)
         finally:
             with suppress(FileNotFoundError):

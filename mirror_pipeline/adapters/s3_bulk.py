@@ -27,7 +27,7 @@ def bulk_store(aws: Aws, client: Callable[[], Client], retries: int) -> S3Store:
 
     bucket = aws.cloud.bucket
     endpoint = aws.cloud.endpoint or client().meta.endpoint_url
-    on_aws = endpoint.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn")) and "." not in bucket
+    on_aws = endpoint.rstrip("/").endswith(".amazonaws.com") and "." not in bucket
     place: dict[str, Any] = {} if on_aws else {"endpoint": endpoint}
     return S3Store(
         bucket,
@@ -43,7 +43,8 @@ def bulk_store(aws: Aws, client: Callable[[], Client], retries: int) -> S3Store:
 
 def _provider(aws: Aws) -> Callable[[], Any]:
     """Hands boto3's credentials over, again and again, since they may expire."""
-    credentials = aws.session.get_credentials()
+    with aws_errors("s3", "credentials", profile=aws.cloud.profile):
+        credentials = aws.session.get_credentials()
     if credentials is None:
         raise CredentialsError(
             "s3: no AWS credentials were found",
@@ -61,4 +62,5 @@ def _provider(aws: Aws) -> Callable[[], Any]:
             "expires_at": datetime.now(timezone.utc) + _CREDENTIALS_KEPT,
         }
 
+    provide()  # what is wrong with them is said here in boto3's words; obstore would swallow those
     return provide

@@ -12,12 +12,12 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mirror_pipeline.adapters.files import disk_errors, sync_directory, temporary_beside
+from mirror_pipeline.adapters.files import disk_errors, write_atomically
 from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.domain.objects import IfAbsent, IfMatch, Upload
 from mirror_pipeline.domain.tokens import PUBLIC, TOKENS, Admission, TokenBook, admit, parse_book
@@ -82,7 +82,7 @@ class FileTokens:
                         key=self.location,
                         expected=version,
                     )
-                _replace(self._path, book.to_bytes())
+                write_atomically(self._path, book.to_bytes(), _OWNER_ONLY)
 
 
 class ObjectTokens:
@@ -191,19 +191,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """As ``files.write_atomically``, but nobody else may read it at any moment."""
-    temporary = temporary_beside(path)
-    try:
-        temporary.touch(_OWNER_ONLY, exist_ok=False)
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-    sync_directory(path.parent)

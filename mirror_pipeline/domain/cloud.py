@@ -5,7 +5,7 @@ Values only. Reading them from ``config.env`` is ``cloud_settings``; what AWS ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 PublishMode = Literal["directory", "generations", "in-place"]
@@ -27,7 +27,7 @@ class Cloud:
     mode: PublishMode = "directory"
     public_url: str = ""
     """What clients are told, without a trailing slash; empty where only the bucket's own address is known."""
-    login: str = ""
+    login: str = field(default="", repr=False)
     """``name:token`` for asking a private mirror as a client would. A secret."""
     domain: str = ""
     """A host name of one's own for the distribution."""

@@ -54,6 +54,8 @@ class Ledger:
     unsettled: tuple[str, ...] = ()
     """Being written or removed: there or not."""
     hold: Hold | None = None
+    shown_by: str = ""
+    """The kind of front that shows what is live: another one has yet to."""
     writer: Writer | None = None
 
     @property
@@ -109,13 +111,16 @@ class Ledger:
             unsettled=tuple(sorted({*self.unsettled, *gone})),
         )
 
-    def arrived(self, placed: Mapping[str, Stored] | None = None, removed: Collection[str] = ()) -> Ledger:
+    def arrived(
+        self, placed: Mapping[str, Stored] | None = None, removed: Collection[str] = (), shown_by: str = ""
+    ) -> Ledger:
         """The pointer shows what it was moved to; ``placed`` keys are there, ``removed`` ones are gone."""
         settled = {*(placed or {}), *removed}
         return replace(
             self,
             live=self.switching,
             switching=None,
+            shown_by=shown_by,
             placed={**self.placed, **(placed or {})},
             unsettled=tuple(key for key in self.unsettled if key not in settled),
         )
@@ -150,6 +155,7 @@ class Ledger:
             "folders": self.folders,
             "unsettled": list(self.unsettled),
             "hold": asdict(self.hold) if self.hold else None,
+            "shown_by": self.shown_by,
             "writer": asdict(self.writer) if self.writer else None,
         }
         return (json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n").encode()
@@ -187,6 +193,7 @@ def parse_ledger(content: bytes, name: str = LEDGER) -> Ledger:
             folders=document["folders"],
             unsettled=tuple(document["unsettled"]),
             hold=Hold(**document["hold"]) if document["hold"] else None,
+            shown_by=document["shown_by"],
             writer=Writer(**document["writer"]) if document["writer"] else None,
         )
         _check(ledger)

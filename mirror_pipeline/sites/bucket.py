@@ -3,7 +3,7 @@
 Packages first, then pages where nobody looks, then the books, then what clients see, then the books again.
 Interrupted anywhere, clients have one generation whole (in place: each page whole), and the next run goes on.
 What belongs here: that order. What does not: how pages are shown (``sites.front``), the books themselves
-(``sites.books``), removing what is old (``sites.collecting``), and looking at it all (``sites.observing``).
+(``sites.books``), removing what is old (``sites.collecting``), and looking at it all (``sites.looking``).
 """
 
 from __future__ import annotations
@@ -67,11 +67,17 @@ class BucketSite:
     def publish(self, publication: Publication, progress: Progress) -> Outcome:
         """Make it live as a new generation; one request where it is live already or held."""
         asked = self.store.requests
-        status = self.office.read().status
+        ledger = self.office.read()
+        status = ledger.status
         hold = publication.held_by(status)
         if hold and status.pending:
             status = self.roll_back(hold)
-        is_live = status.digest == publication.manifest.digest and not status.pending and not status.hold
+        is_live = (
+            status.digest == publication.manifest.digest
+            and not status.pending
+            and not status.hold
+            and ledger.shown_by == self.front.kind
+        )
         if not hold and not is_live:
             return self._published(publication, progress, asked)
         deleted = self._removal_finished(publication.provenance.made) if status.unsettled else ()
@@ -148,7 +154,7 @@ class BucketSite:
             turn.write(ledger.towards(hold.generation, hold.since))
             sender = Sender(self.store, turn, lambda _files, _size: None)
             shown = self.front.show(hold.generation, pages, sender)
-            turn.write(turn.ledger.arrived(shown.placed, shown.removed))
+            turn.write(turn.ledger.arrived(shown.placed, shown.removed, self.front.kind))
             return turn.ledger.status
 
     def collect(self, retention: Retention, now: str, *, wanted: frozenset[str], delete: bool) -> Collected:
@@ -207,7 +213,7 @@ class _Step:
         if number is None:
             number = self._stage(turn, pages)
         shown = self.site.front.show(number, pages, self.sender)
-        turn.write(turn.ledger.arrived(shown.placed, shown.removed))
+        turn.write(turn.ledger.arrived(shown.placed, shown.removed, self.site.front.kind))
         return number, shown.requests
 
     def _begun(self, ledger: Ledger) -> int | None:

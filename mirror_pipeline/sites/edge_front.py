@@ -43,6 +43,7 @@ class EdgeFront:
     """Pages below ``g/<n>/``; the function says which ``n``."""
 
     one_step: ClassVar[bool] = True
+    kind: ClassVar[str] = "edge"
 
     store: ObjectStore
     function: Callable[[], EdgeFunction]

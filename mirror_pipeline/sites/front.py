@@ -65,6 +65,8 @@ class Front(Protocol):
 
     one_step: ClassVar[bool]
     """Whether a switch is one step: else two publishers at once would leave a mixture."""
+    kind: ClassVar[str]
+    """What the books call it: what one front showed has yet to be shown by another."""
 
     def stage(self, number: int, pages: Pages, sender: Sender) -> None:
         """Write a generation where nobody looks yet."""

@@ -50,6 +50,7 @@ class PlacedFront:
     store: ObjectStore
     invalidate: Invalidate | None = None
     one_step: ClassVar[bool] = False
+    kind: ClassVar[str] = "in place"
 
     def stage(self, number: int, pages: Pages, sender: Sender) -> None:
         """The archive: it is what a rollback, or the next run after an interruption, places."""

@@ -99,6 +99,14 @@ def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.env"]
 
 
+def test_a_file_that_is_read_only_to_its_owner_alone_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.env"
+    path.write_text("A=1\n")
+    path.chmod(0o400)
+    assert set_values(path, {"A": "2"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
 def test_nothing_is_written_where_nothing_changes(tmp_path: Path) -> None:
     path = tmp_path / "config.env"
     path.write_text("A=1\n")

@@ -166,7 +166,7 @@ def test_progress_is_told_of_every_file(upstream: FakeUpstream, store: WheelStor
         [alpha.artifact(), missing.artifact()], store, Lines(lines.append), "linux-x86_64"
     )
 
-    assert lines[-1] == "linux-x86_64: 2/2 files, 0.2 MB"
+    assert lines[-1].startswith("linux-x86_64: 2/2 files, 0.2 MB (")
 
 
 # Where it is taken from.

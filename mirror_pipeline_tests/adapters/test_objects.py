@@ -227,3 +227,33 @@ def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_credentials_is_one_line() -> None:
     with pytest.raises(CredentialsError, match="no AWS credentials"):
         S3Objects(Aws(Cloud(bucket="b-b-b"))).get("x")
+
+
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[default]\naws_access_key_id = x\n", "Partial credentials"),
+        ("[default]\ncredential_process = false\n", "custom-process"),
+        (("[default]\nsso_start_url = https://sso.example/\nsso_region = us-east-1\n"
+         "sso_account_id = 123456789012\nsso_role_name = r\n"), "SSO Token"),
+    ],
+)  # fmt: skip
+def test_credentials_that_cannot_be_used_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, text: str, said: str
+) -> None:
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CredentialsError, match=said) as caught:
+        S3Objects(Aws(Cloud(bucket="b-b-b", endpoint=endpoint))).get("x")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_configuration_of_aws_is_said_to_be_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CloudError, match="Unable to parse config file") as caught:
+        S3Objects(Aws(Cloud(bucket="b-b-b"))).get("x")
+    assert not isinstance(caught.value, CloudUnreachableError)  # asking again would not help

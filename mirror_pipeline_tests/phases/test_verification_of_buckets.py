@@ -43,7 +43,13 @@ class Subject:
 
     def mirror(self, login: str = "", **values: str) -> Mirror:
         """As a new process would have it."""
-        values = {"BUCKET_NAME": "bucket", "MIRROR_PUBLIC_URL": self.url, "MIRROR_LOGIN": login, **values}
+        values = {
+            "BUCKET_NAME": "bucket",
+            "CLOUDFRONT_DISTRIBUTION_ID": "E1",
+            "MIRROR_PUBLIC_URL": self.url,
+            "MIRROR_LOGIN": login,
+            **values,
+        }
         config = PipConfig("", timeout=5.0, keyring_provider="disabled")
         looker = HttpLooker(
             self.url, login, 4, guarded=self.place.edge, config=config, pause=lambda _seconds: None
@@ -230,7 +236,7 @@ def test_a_bucket_without_a_url_is_read_by_its_own_interface(world: World) -> No
 
 @pytest.mark.parametrize("edge", [True, False])
 def test_a_bucket_that_nothing_was_published_to(world: World, edge: bool) -> None:
-    mirror = world.mirror(BUCKET_NAME="bucket")
+    mirror = world.mirror(BUCKET_NAME="bucket", CLOUDFRONT_DISTRIBUTION_ID="E1")
     plan(mirror)
 
     report = verify(replace(mirror, site=MemoryPlace(edge=edge).site())).report

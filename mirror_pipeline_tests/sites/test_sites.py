@@ -16,6 +16,7 @@ from mirror_pipeline_tests.sites.places import (
     GAMMA,
     NOW,
     DirectoryPlace,
+    MemoryPlace,
     Place,
     Workshop,
     is_whole,
@@ -198,3 +199,15 @@ def test_numbers_are_given_once(place: Place, workshop: Workshop) -> None:
     publish(place.site(), workshop.publication("two"))
     gc(place.site(), Retention(keep=1, grace_days=0), MUCH_LATER)
     assert publish(place.site(), workshop.publication("three")) == 3
+
+
+def test_another_way_of_showing_shows_it_anew(workshop: Workshop) -> None:
+    """A bucket that was behind the distribution is published in place from now on, and back."""
+    publication = workshop.publication("one", ALPHA, BETA)
+    place = MemoryPlace(edge=True)
+    publish(place.site(), publication)
+    for edge in (False, True):
+        place.edge = edge
+        publish(place.site(), publication)
+        assert is_whole(place.shown(), publication)
+        assert place.site().publish(publication, Silent()).requests == 1

@@ -155,4 +155,4 @@ class Function:
 
 
 _STAGE = "DEVELOPMENT"
-_NOTHING_LIVE = "no generation is live at the edge; 'refresh' makes the newest one live"
+_NOTHING_LIVE = "no generation is live at the edge; 'refresh --repair' makes the newest one live"
