@@ -19,6 +19,7 @@ from mirror_pipeline.errors import MirrorError
 from mirror_pipeline.phases.index import is_outdated
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.publication import live_version
 from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
 from mirror_pipeline.staleness import State, asset_states, most_upstream
 
@@ -141,7 +142,7 @@ def _live(mirror: Mirror, status: SiteStatus | None) -> str:
         return str(error)
     if status.pending:
         return "a publication was interrupted"
-    return status.digest or "nothing is published"
+    return live_version(status.digest, status.live) if status.digest else "nothing is published"
 
 
 def to_request(states: Sequence[State]) -> Sequence[State]:

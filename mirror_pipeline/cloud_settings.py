@@ -85,7 +85,10 @@ def _mode(values: Values, bucket: str, endpoint: str) -> PublishMode:
         if chosen:
             raise values.refused("MIRROR_PUBLISH", chosen, "empty, as BUCKET_NAME is")
         return "directory"
-    return cast("PublishMode", chosen or ("in-place" if endpoint else "generations"))
+    mode = cast("PublishMode", chosen or ("in-place" if endpoint else "generations"))
+    if mode == "generations" and "." in bucket:
+        raise values.refused("BUCKET_NAME", bucket, "a name without dots: the distribution asks it by TLS")
+    return mode
 
 
 def _matching(

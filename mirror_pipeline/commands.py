@@ -161,6 +161,15 @@ def refresh_command(call: Invocation, *, force: bool, repair: bool = False) -> A
     }, code
 
 
+def _left_by(answer: Mapping[str, Any], *, in_place: bool) -> str:
+    """What clients have after a failure; it may have come after the publication."""
+    if any(one["asset"] == "s3_sync" for one in answer["recomputed"]):
+        return f"Generation {answer['generation']} is published; what failed came after that."
+    if in_place and any(one["asset"] == "index" for one in answer["recomputed"]):
+        return "Some pages may be new already, each of them whole; the next run finishes."
+    return "What was published before is unchanged."
+
+
 def _advice(failures: Sequence[MirrorError]) -> str:
     if all(isinstance(error, FetchFailedError) and not error.retryable for error in failures):
         return "Trying again will not help as long as the lock and the upstream differ."
@@ -178,7 +187,8 @@ def _failed(
     if not call.json:
         for line in _error_lines(failures):
             call.progress.say(f"error: {line}")
-        call.progress.say(f"What was published before is unchanged. {_advice(failures)}")
+        in_place = call.settings.cloud.mode == "in-place"
+        call.progress.say(f"{_left_by(answer, in_place=in_place)} {_advice(failures)}")
     described = results.error_object(worst)
     return {
         **answer,
@@ -244,14 +254,16 @@ def _print_refreshed(
     results.print_findings(report.findings if report else ())
     requirements = mirror.settings.root / "requirements-prod.txt"
     if len(mirror.settings.projects) == 1 and requirements.is_file():  # several have files of their own
-        index = f"{_url(mirror)}/simple/"
-        print(f"pip install --index-url {index} --require-hashes -r {shlex.quote(str(requirements))}")  # noqa: T201
+        print(_line_to_try(mirror, requirements))  # noqa: T201
 
 
-def _url(mirror: Mirror) -> str:
-    """Where clients find the site; a directory is one."""
+def _line_to_try(mirror: Mirror, requirements: Path) -> str:
+    """Where clients find the site; a directory is such a place too."""
     cloud = mirror.settings.cloud
-    return mirror.settings.site.as_uri() if cloud.mode == "directory" else cloud.public_url or "URL"
+    url = mirror.settings.site.as_uri() if cloud.mode == "directory" else cloud.public_url
+    if not url:
+        return "Set MIRROR_PUBLIC_URL to what clients are told: verification asks there too."
+    return f"pip install --index-url {url}/simple/ --require-hashes -r {shlex.quote(str(requirements))}"
 
 
 def _verdict(report: Report | None) -> str:
@@ -263,7 +275,7 @@ def _verdict(report: Report | None) -> str:
 def status_command(call: Invocation) -> Answer:
     """Every asset and partition: fresh, stale (why), missing, failed."""
     from mirror_pipeline.instance import dagster_home, open_instance
-    from mirror_pipeline.refresh import states_now
+    from mirror_pipeline.refresh import all_fresh, states_now
 
     with open_instance(dagster_home(call.settings, call.environ)) as instance:
         states = states_now(call.mirror, instance)
@@ -276,6 +288,6 @@ def status_command(call: Invocation) -> Answer:
     ]
     return {
         "status": "ok",
-        "fresh": not any(state.needs_work for state in states),
+        "fresh": all_fresh(states),
         "assets": assets,
     }, results.OK

@@ -6,7 +6,9 @@ They work on a directory and on a bucket alike. What belongs here: answers and t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mirror_pipeline import results
@@ -18,6 +20,8 @@ from mirror_pipeline.phases.history import collect, roll_back
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.sites.site import Collected
 
+_GENERATION = re.compile(r"(?:g|generations)/[0-9]+(?=/|$)")
+_PACKAGES, _METADATA, _MOST_NAMES = "packages", ".metadata", 20
 _HEADER = ("generation", "", "made", "lock", "packages", "pages", "size", "by")
 
 
@@ -95,11 +99,43 @@ def _object(found: Collected) -> Mapping[str, Any]:
 
 
 def _print_collected(call: Invocation, site: Collected, store: Collected, *, done: bool) -> None:
-    rows = [("site", key) for key in site.keys] + [("wheel store", key) for key in store.keys]
+    rows = [("site", *row) for row in _grouped(site.keys)]
+    rows += [("wheel store", *row) for row in _named(store.keys)]
     if rows:
-        results.print_table("Removed" if done else "Would be removed", ("where", "what"), rows)
+        results.print_table("Removed" if done else "Would be removed", ("where", "what", "files"), rows)
     numbers = ", ".join(map(str, site.generations)) or "none"
     size = megabytes(site.size + store.size)
-    print(f"generations: {numbers}; {len(rows)} files, {size}{'' if done else ' would be freed'}")  # noqa: T201
+    files = len(site.keys) + len(store.keys)
+    print(f"generations: {numbers}; {files} files, {size}{'' if done else ' would be freed'}")  # noqa: T201
     if not done and (rows or site.generations):
         print("'mirror-pipeline gc --yes' removes them.")  # noqa: T201
+
+
+def _grouped(keys: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """A row per generation and per folder of remains; packages by name, each with its metadata."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(_group(key), []).append(key)
+    packages = groups.pop(_PACKAGES, [])
+    for name, held in sorted(groups.items(), key=_by_number):
+        yield (f"{name}/" if len(held) > 1 else held[0]), len(held)
+    yield from _named(packages)
+
+
+def _group(key: str) -> str:
+    found = _GENERATION.match(key)
+    return found[0] if found else key.partition("/")[0] if "/" in key else key
+
+
+def _by_number(group: tuple[str, list[str]]) -> tuple[str, int]:
+    folder, _, number = group[0].partition("/")
+    return folder, int(number or 0)
+
+
+def _named(keys: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Files by name, as many as a person reads; metadata counts with its package."""
+    held = Counter(key.removesuffix(_METADATA) for key in keys)
+    names = sorted(held)
+    yield from ((name, held[name]) for name in names[:_MOST_NAMES])
+    if rest := names[_MOST_NAMES:]:
+        yield f"… and {len(rest):,} more", sum(held[name] for name in rest)

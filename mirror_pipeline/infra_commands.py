@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
-
-from rich.markup import escape
 
 from mirror_pipeline import results
 from mirror_pipeline.adapters.aws import Aws
@@ -17,7 +16,7 @@ from mirror_pipeline.commands import Answer, Invocation
 from mirror_pipeline.domain.cloud import Cloud
 from mirror_pipeline.domain.iam import Policy, provisioner_policy, publisher_policy
 from mirror_pipeline.domain.infra import Removal, Step, shown
-from mirror_pipeline.errors import SettingsError
+from mirror_pipeline.errors import CloudError, SettingsError, UsageError
 from mirror_pipeline.phases.infrastructure import KEYS, Planned, Provisioned, apply, plan
 from mirror_pipeline.phases.infrastructure_account import Account, account_of
 from mirror_pipeline.phases.infrastructure_removal import destroy, removals
@@ -25,8 +24,9 @@ from mirror_pipeline.phases.mirror import build_mirror
 
 Role = Literal["provisioner", "publisher"]
 
-IN_LINE, DRIFT, DRY_RUN = "ok", "drift", "dry-run"
+IN_LINE, DRIFT = "ok", "findings"
 _ID, _DOMAIN, _ = KEYS
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 def plan_command(call: Invocation) -> Answer:
@@ -51,9 +51,10 @@ def apply_command(call: Invocation, *, adopt: bool) -> Answer:
         written.extend(_write_down(call, ids))
 
     done = apply(_account(call), adopt=adopt, record=record)
-    _record(call, done)
+    if done.changed or done.waited or written:
+        _record(call, done)
     if not call.json:
-        _print_applied(done)
+        _print_applied(done, _address(call, done))
     return {
         "status": IN_LINE,
         "changed": [_step_object(step) for step in done.changed],
@@ -62,6 +63,12 @@ def apply_command(call: Invocation, *, adopt: bool) -> Answer:
         "written": written,
         "notes": list(done.notes),
     }, results.OK
+
+
+def _address(call: Invocation, done: Provisioned) -> str:
+    """What clients are told, as the next command will read it; the distribution's own name may be new."""
+    cloud, made = call.reload().cloud, f"https://{done.ids[_DOMAIN]}"
+    return made if cloud.public_url in ("", f"https://{cloud.distribution_domain}") else cloud.public_url
 
 
 def _record(call: Invocation, done: Provisioned) -> None:
@@ -80,27 +87,42 @@ def destroy_command(call: Invocation, *, yes: bool, delete_objects: bool) -> Ans
         found = removals(account, delete_objects=delete_objects)
         if not call.json:
             _print_removals("With --yes", found, "would be deleted")
-        return _removed_object(DRY_RUN, found), results.OK
+        return _removed_object(found, dry_run=True), results.OK
     found = destroy(account, delete_objects=delete_objects)
     if not any(removal.kind == "distribution" and removal.action == "keep" for removal in found):
         _write_down(call, _cleared(account.cloud))
     if not call.json:
         _print_removals("Infrastructure", found, "deleted")
-    return _removed_object(IN_LINE, found), results.OK
+    return _removed_object(found, dry_run=False), results.OK
 
 
 def policy_command(call: Invocation, *, role: Role, account: str, delete_objects: bool) -> Answer:
     """The least a role needs, as an IAM policy."""
     cloud = call.settings.cloud
+    _refuse_no_account(account)
     if role == "provisioner":
         _refuse_without_distribution(cloud)
     _refuse_without_bucket(cloud)
     names_account = cloud.on_aws or bool(cloud.distribution)  # an S3 server by others has no accounts
-    number = account or (account_number(clients_of(Aws(cloud)).sts) if names_account else "")
+    number = account or (_number(cloud) if names_account else "")
     policy = _policy(cloud, role, number, delete_objects)
     if not call.json:
         print(json.dumps(policy, indent=1))  # noqa: T201
     return {"status": IN_LINE, "role": role, "account": number or None, "policy": policy}, results.OK
+
+
+def _refuse_no_account(account: str) -> None:
+    if account and not _ACCOUNT.fullmatch(account):
+        raise UsageError(f"--account {account!r} is no account's number", hint="it has 12 digits")
+
+
+def _number(cloud: Cloud) -> str:
+    """The number of the credentials' account; what is printed can do without credentials."""
+    try:
+        return account_number(clients_of(Aws(cloud)).sts)
+    except CloudError as error:
+        hint = f"'--account N' needs no credentials; {error.hint}" if error.hint else "give '--account N'"
+        raise type(error)(error.message, hint=hint, **error.facts) from error
 
 
 def _policy(cloud: Cloud, role: Role, account: str, delete_objects: bool) -> Policy:
@@ -173,12 +195,12 @@ def _step_object(step: Step) -> Mapping[str, Any]:
     }
 
 
-def _removed_object(status: str, found: Sequence[Removal]) -> Mapping[str, Any]:
+def _removed_object(found: Sequence[Removal], *, dry_run: bool) -> Mapping[str, Any]:
     objects = [
         {"resource": r.kind, "name": r.name, "id": r.id, "action": r.action, "why": r.why or None}
         for r in found
     ]
-    return {"status": status, "resources": objects}
+    return {"status": IN_LINE, "dry_run": dry_run, "resources": objects}
 
 
 def _print_plan(planned: Planned) -> None:
@@ -194,21 +216,35 @@ def _print_plan(planned: Planned) -> None:
 
 
 def _rows(step: Step) -> Iterable[Sequence[object]]:
-    """A row per field; the resource is named in the first of them."""
+    """A row per field that differs; the resource is named in the first of them. What is new has one row."""
     first: Sequence[object] = (step.kind, step.name, step.action)
+    if step.action == "create":
+        yield (*first, f"{len(step.changes)} fields", "", "")
+        return
     if not step.changes:
         yield (*first, step.note, "", "")
     for change in step.changes:
-        yield (*first, *map(escape, (change.field, shown(change.now), shown(change.wanted))))
+        yield (*first, change.field, shown(change.now), shown(change.wanted))
         first = ("", "", "")
+    if step.changes and step.note:
+        yield (*first, step.note, "", "")
 
 
-def _print_applied(done: Provisioned) -> None:
+def _print_applied(done: Provisioned, address: str) -> None:
     rows = [(step.kind, step.name, _DONE[step.action], len(step.changes) or "") for step in done.steps]
     results.print_table("Infrastructure", ("resource", "name", "", "fields changed"), rows)
-    print(f"distribution {done.ids[_ID]}: https://{done.ids[_DOMAIN]}/simple/")  # noqa: T201
-    for note in done.notes:
-        print(note)  # noqa: T201
+    for line in (f"distribution {done.ids[_ID]}: {address}/simple/", *done.notes, *_next(done)):
+        print(line)  # noqa: T201
+
+
+def _next(done: Provisioned) -> Iterable[str]:
+    """What makes a generation live at what is new."""
+    made = {step.kind for step in done.steps if step.action == "create"}
+    blank = any(step.kind == "function" and (step.note or step.action == "adopt") for step in done.steps)
+    if blank or ("function" in made and "bucket" not in made):
+        yield "'mirror-pipeline refresh --repair' makes the newest generation live again."
+    elif made & {"function", "distribution"}:
+        yield "'mirror-pipeline refresh' publishes."
 
 
 _DONE = {"create": "created", "update": "updated", "adopt": "adopted", "none": "as it was"}

@@ -189,3 +189,11 @@ def states_now(mirror: Mirror, instance: dg.DagsterInstance) -> Sequence[State]:
     """Every asset partition's state."""
     definitions = build_definitions(mirror, retries=None)
     return asset_states(list(definitions.resolve_all_asset_specs()), instance, observed(mirror))
+
+
+def all_fresh(states: Sequence[State]) -> bool:
+    """Whether nothing waits. What is made by hand may have been made from another machine."""
+    return not any(
+        state.needs_work and not (state.asset in graph.BY_HAND and state.status == "missing")
+        for state in states
+    )

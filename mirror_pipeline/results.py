@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mirror_pipeline.adapters.documents import as_plain
 from mirror_pipeline.domain.naming import UnknownHashes
@@ -88,12 +90,12 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout."""
-    table = Table(title=title, title_justify="left")
+    """A table on stdout. What stands in brackets is text, such as an extra or somebody's reason."""
+    table = Table(title=escape(title), title_justify="left")
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)
 
 
@@ -148,9 +150,10 @@ def _in_short(text: str) -> str:
 def print_findings(findings: Sequence[Finding]) -> None:
     """Findings, where there are any."""
     if findings:
+        causes_first = sorted(findings, key=lambda finding: finding.layer != "bucket")
         rows = [
             (f.layer, f.subject, _in_short(f.problem), f.expected or "", f.actual or "")
-            for f in findings[:_MOST_FINDINGS]
+            for f in causes_first[:_MOST_FINDINGS]
         ]
         print_table("Findings", ("layer", "subject", "problem", "expected", "actual"), rows)
         if len(findings) > _MOST_FINDINGS:

@@ -197,7 +197,7 @@ def _reasons(
     if tags.get(CODE_VERSION) != spec.code_version:
         yield "its code or settings changed"
     if key in observed and observed[key] != tags.get(DATA_VERSION):
-        yield "what is on disk is not what was recorded"
+        yield "what is there is not what was recorded"
     if _incomplete(record):
         yield "it was left incomplete"
     for dep in dependencies(spec):

@@ -48,8 +48,8 @@ def list_command(call: Invocation) -> Answer:
     if not call.json:
         _print_book(listed.book)
         _say(*(f"problem: {problem}" for problem in listed.problems))
-        if listed.problems:
-            _say("Every 'mirror-pipeline token' command that changes something also puts that right.")
+        if listed.problems and listed.remedy:
+            _say(listed.remedy)
     findings = [{"subject": "edge", "problem": problem} for problem in listed.problems]
     return {"status": status, **_book_object(listed.book), "findings": findings}, code
 

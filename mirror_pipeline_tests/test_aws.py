@@ -130,7 +130,7 @@ def test_from_nothing(account: Account, run: Run) -> None:
     policy = run("infra", "policy", "provisioner", "--json", user="admin")
     account.users["provisioner"] = account.server.user(as_ministack_judges(policy.answer["policy"]))
     planned = run("infra", "plan", "--json", user="provisioner")
-    assert planned.answer["status"] == "drift", planned
+    assert planned.answer["status"] == "findings", planned
 
     for command in ("refresh", "verify"):
         early = run(command, "--json")

@@ -541,6 +541,17 @@ class TestTrouble:
         done = run("verify", "--config", bench.config, "--json")
         assert (done.code, done.error["kind"]) == (3, "storage")
 
+    def test_what_fails_after_the_publication_does_not_make_it_unpublished(
+        self, bench: Workbench, run: Run
+    ) -> None:
+        shutil.rmtree(bench.home / "reports")
+        (bench.home / "reports").write_text("", encoding="utf-8")
+        bench.bump_windows()
+        done = run("refresh", "--config", bench.config)
+        assert done.code == 3
+        assert "Generation 2 is published; what failed came after that." in done.err
+        assert "unchanged" not in done.err
+
     @pytest.mark.parametrize("command", ["serve", "ui"])
     def test_a_busy_port(self, bench: Workbench, run: Run, command: str) -> None:
         with busy_port() as port:

@@ -47,7 +47,7 @@ def test_every_key_may_be_left_empty() -> None:
 
 GOOD = [
     ("BUCKET_NAME", "abc", "bucket"),
-    ("BUCKET_NAME", "wheels.example.org-2", "bucket"),
+    ("BUCKET_NAME", "wheels-2", "bucket"),
     ("BUCKET_NAME", "0" * 63, "bucket"),
     ("AWS_PROFILE", "work/admin role", "profile"),
     ("AWS_REGION", "eu-central-1", "region"),
@@ -221,3 +221,10 @@ def test_the_environment_wins() -> None:
     found = parse_settings("BUCKET_NAME=from-file\n", {"BUCKET_NAME": "from-outside"}, Path("/srv"))
     assert found.cloud.bucket == "from-outside"
     assert parse_settings("BUCKET_NAME=from-file\n", {"BUCKET_NAME": ""}, Path("/srv")).cloud.bucket == ""
+
+
+def test_a_name_with_dots_is_for_buckets_without_a_distribution() -> None:
+    """The distribution asks the bucket by TLS, whose certificate holds for one label."""
+    assert cloud(BUCKET_NAME="wheels.example.org", MIRROR_PUBLISH="in-place").bucket == "wheels.example.org"
+    with pytest.raises(SettingsError, match="a name without dots"):
+        parse(BUCKET_NAME="wheels.example.org")

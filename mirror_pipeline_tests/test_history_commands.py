@@ -152,7 +152,7 @@ class TestRollback:
         assert metadata["generation"] == 2
         assert WHY in str(metadata["rolled back"])
         assert tags["mirror_pipeline/rollback"] == WHY
-        assert version == told["generations"][1]["manifest"]
+        assert version == f"{told['generations'][1]['manifest']}-2"
 
     def test_goes_to_any(self, bench: Workbench, run: Run) -> None:
         done = run(bench, "rollback", "1")
@@ -280,6 +280,24 @@ class TestGc:
         assert "generations: 1, 2;" in shown.out
         assert "'mirror-pipeline gc --yes' removes them." in shown.out
         assert everything(bench) == before
+
+    def test_a_person_reads_a_row_per_generation_and_some_names(
+        self, bench: Workbench, run: Run, ask: Ask
+    ) -> None:
+        bench.configure(**GREEDY)
+        for number in range(30):
+            path = bench.home / "packages" / f"nobodys{number}-1.0-py3-none-any.whl"
+            path.write_bytes(b"nobody's")
+            os.utime(path, (LONG_AGO, LONG_AGO))
+        files = len(ask(bench, "gc")["site"]["keys"])
+        lines = run(bench, "gc").out.splitlines()
+        cells = [[cell.strip() for cell in line.split("│")[1:4]] for line in lines if line.startswith("│")]
+        what = [(name, int(number)) for where, name, number in cells if where == "site"]
+        assert [name for name, _ in what[:2]] == ["generations/1", "generations/2"]
+        assert ("packages/beta-1.0-py3-none-any.whl", 2) in what
+        assert what[-1] == ("… and 12 more", 13)
+        assert len(what) == 23
+        assert sum(number for _, number in what) == files
 
     def test_frees_what_it_said(self, bench: Workbench, ask: Ask, run: Run) -> None:
         bench.configure(**GREEDY)
@@ -435,6 +453,9 @@ class TestBucket:
         assert nobodys.name in dry["store"]["keys"]
         assert not any("beta" in key or "alpha" in key for key in dry["store"]["keys"])
         assert dry["bytes"] == dry["site"]["bytes"] + dry["store"]["bytes"]
+        shown = run(bench, "gc").out
+        assert nobodys.name in shown
+        assert ".mirror/" in shown
         assert nobodys.is_file()
         freed = ask(bench, "gc", "--yes")
         assert not nobodys.exists()

@@ -25,6 +25,7 @@ from mirror_pipeline.domain.iam import provisioner_policy
 from mirror_pipeline.domain.infra import NotOursError, PendingError
 from mirror_pipeline.domain.infra_wanted import mark
 from mirror_pipeline.errors import CloudError, CloudUnreachableError
+from mirror_pipeline.instance import dagster_home, open_instance
 from mirror_pipeline.phases.infrastructure import plan
 from mirror_pipeline.phases.infrastructure_removal import destroy, removals
 from mirror_pipeline.phases.mirror import build_mirror
@@ -218,7 +219,7 @@ def test_a_plan_changes_nothing_and_only_reads(bench: Bench) -> None:
 def test_a_plan_of_nothing_lists_what_would_be_made(run: Run) -> None:
     told = run("infra", "plan", "--json")
     assert told.code == 1
-    assert told.answer["status"] == "drift"
+    assert told.answer["status"] == "findings"
     assert [item["resource"] for item in told.answer["resources"]] == KINDS
     assert {item["action"] for item in told.answer["resources"]} == {"create"}
     change = {"field": "Versioning", "now": None, "wanted": "Enabled"}
@@ -228,9 +229,19 @@ def test_a_plan_of_nothing_lists_what_would_be_made(run: Run) -> None:
 def test_a_plan_for_people_is_a_table(run: Run) -> None:
     told = run("infra", "plan")
     assert told.code == 1
-    assert "Lifecycle(noncurrent-versions).Status" in told.out
-    assert "(known once it is made)" in told.out
+    rows = [line for line in told.out.splitlines() if " create " in line]
+    assert [row.split("│")[1].strip() for row in rows] == KINDS
+    assert all(row.split("│")[4].strip().endswith(" fields") for row in rows)
+    assert told.out.count("\n") < 20
     assert "'mirror-pipeline infra apply' makes it so." in told.out
+
+
+def test_a_plan_for_people_has_the_fields_of_what_differs(run: Run, bench: Bench) -> None:
+    run("infra", "apply")
+    drifted(bench.ministack)
+    told = run("infra", "plan")
+    assert "Lifecycle.noncurrent-versions.Status" in told.out
+    assert "lifecycle rules of others stay: all" in told.out
 
 
 def test_a_plan_in_line_is_ok(run: Run) -> None:
@@ -252,6 +263,48 @@ def test_a_second_apply_changes_nothing(bench: Bench) -> None:
     assert second.changed == ()
     assert (second.ids, second.version) == (first.ids, first.version)
     assert inventory(bench.ministack) == before
+
+
+def test_an_apply_ends_with_the_address_that_clients_have_and_what_comes_next(
+    run: Run, bench: Bench, config: Path
+) -> None:
+    told = run("infra", "apply")
+    assert f": https://{load_settings({}, config).cloud.distribution_domain}/simple/" in told.out
+    assert told.out.endswith("'mirror-pipeline refresh' publishes.\n")
+    config.write_text(f"{config.read_text()}MIRROR_PUBLIC_URL=https://proxy.example.org/py\n")
+    told = run("infra", "apply")
+    assert told.out.endswith(": https://proxy.example.org/py/simple/\n")
+    bench.clients.s3.put_object(Bucket=BUCKET, Key="g/1/index.html", Body=b"x")
+    run("infra", "destroy", "--yes")
+    told = run("infra", "apply")
+    assert told.out.endswith("'mirror-pipeline refresh --repair' makes the newest generation live again.\n")
+
+
+def test_a_domain_is_what_clients_are_told(run: Run, config: Path) -> None:
+    config.write_text(f"{config.read_text()}MIRROR_DOMAIN={DOMAIN}\n")
+    assert f": https://{DOMAIN}/simple/" in run("infra", "apply").out
+
+
+def test_only_what_changed_something_is_recorded(run: Run, config: Path) -> None:
+    def recorded() -> int:
+        with open_instance(dagster_home(load_settings({}, config), {})) as instance:
+            found = instance.fetch_materializations(dg.AssetKey("infrastructure"), limit=10)
+            return len(found.records)
+
+    run("infra", "apply")
+    assert recorded() == 1
+    run("infra", "apply")
+    assert recorded() == 1
+
+
+def test_a_distribution_that_is_gone_is_made_under_its_comment(run: Run, bench: Bench, config: Path) -> None:
+    run("infra", "apply")
+    gone = load_settings({}, config).cloud.distribution
+    run("infra", "destroy", "--yes")
+    config.write_text(config.read_text().replace("DISTRIBUTION_ID=", f"DISTRIBUTION_ID={gone}"))
+    told = run("infra", "apply")
+    assert f"distribution {mark(BUCKET)}: creating" in told.err
+    assert gone not in told.err
 
 
 def test_the_ids_are_written_beside_the_comments(run: Run, config: Path) -> None:
@@ -319,7 +372,7 @@ def drifted(aws: Ministack) -> Sequence[tuple[str, str]]:
     return [
         ("bucket", "Versioning"),
         ("bucket", "PublicAccess.BlockPublicPolicy"),
-        ("bucket", "Lifecycle"),
+        ("bucket", "Lifecycle.noncurrent-packages.Status"),
         ("error page", "ContentType"),
         ("bucket policy", "Statement(DistributionReads).Condition.StringEquals.AWS:SourceArn"),
         ("distribution", "DefaultCacheBehavior.ViewerProtocolPolicy"),
@@ -367,6 +420,8 @@ def test_drift_is_shown_and_mended_and_what_is_not_ours_to_set_stays(bench: Benc
     assert plan(bench.account(CLOUD)).in_line
     (front,) = inventory(bench.ministack)["distributions"].values()
     assert front["distribution"]["DistributionConfig"]["WebACLId"].startswith("arn:aws:wafv2")
+    rules = bench.clients.s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert {"all", "noncurrent-packages"} <= {rule["ID"] for rule in rules}
 
 
 @pytest.mark.parametrize("kind", ["origin access control", "cache policy", "error page", "bucket policy"])
@@ -597,7 +652,7 @@ def test_without_yes_it_is_only_told_what_would_go(run: Run, bench: Bench) -> No
     run("infra", "apply")
     before = inventory(bench.ministack)
     told = run("infra", "destroy", "--json")
-    assert (told.code, told.answer["status"]) == (0, "dry-run")
+    assert (told.code, told.answer["status"], told.answer["dry_run"]) == (0, "ok", True)
     assert {item["action"] for item in told.answer["resources"]} == {"delete"}
     assert told.answer["resources"][0]["resource"] == "distribution"
     assert inventory(bench.ministack) == before
@@ -742,6 +797,29 @@ def test_wrong_credentials_are_one_line(run: Run) -> None:
     assert told.code == 3
     assert len(told.err.strip().splitlines()) == 1
     assert "sts: GetCallerIdentity was refused: InvalidClientTokenId" in told.err
+
+
+def test_who_may_not_is_told_which_policy_would_do(run: Run, publisher: Bench) -> None:
+    told = run("infra", "plan", keys=publisher.keys)
+    assert told.code == 3
+    assert "AccessDenied" in told.err
+    assert "'mirror-pipeline infra policy provisioner' (or publisher) prints what is needed" in told.err
+    assert "sso" not in told.err
+
+
+def test_a_policy_without_credentials_says_how(run: Run) -> None:
+    without = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    told = run("infra", "policy", "publisher", without=without)
+    assert told.code == 3
+    assert "'--account N' needs no credentials" in told.err
+    told = run("infra", "policy", "publisher", "--account", "123456789012", "--json", without=without)
+    assert (told.code, told.answer["account"]) == (0, "123456789012")
+
+
+@pytest.mark.parametrize("number", ["abc", "12345", "1234567890123"])
+def test_what_is_no_number_of_an_account_is_refused(run: Run, number: str) -> None:
+    told = run("infra", "policy", "provisioner", "--account", number, "--json")
+    assert (told.code, told.answer["error"]["kind"]) == (2, "usage")
 
 
 # Policies, with real users.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mirror_pipeline.domain.verification import Finding
-from mirror_pipeline.results import print_findings
+from mirror_pipeline.results import print_findings, print_table
 
 
 def test_findings_fit_a_screen_and_the_rest_is_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,10 @@ def test_few_findings_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "simple/a/index.html" in shown
     assert "more" not in shown
+
+
+def test_what_stands_in_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("of [a]", ("", ""), [("held", "see [JIRA-1] and [/x]: numpy[extra]")])
+    shown = capsys.readouterr().out
+    assert "see [JIRA-1] and [/x]: numpy[extra]" in shown
+    assert "of [a]" in shown

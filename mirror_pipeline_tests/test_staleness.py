@@ -184,7 +184,7 @@ class TestWhy:
         bench.configure(MIRROR_SELECTION="prod", MIRROR_PYTHONS="3.12")
         reasons = {place[0]: state.why for place, state in waiting(bench).items()}
         assert reasons == {
-            "lock": "what is on disk is not what was recorded",
+            "lock": "what is there is not what was recorded",
             "requirements": "its code or settings changed",
             "wheel_plan": "its code or settings changed",
         }
@@ -274,9 +274,9 @@ class TestTheWorldOutside:
     def test_the_site_was_removed(self, bench: Workbench) -> None:
         bench.site.unlink()
         assert {place: state.why for place, state in waiting(bench).items()} == {
-            ("s3_sync", None): "what is on disk is not what was recorded"
+            ("s3_sync", None): "what is there is not what was recorded"
         }
-        assert bench.refresh().recomputed == [("s3_sync", None)]
+        assert bench.refresh().recomputed == [("s3_sync", None), ("verification_report", None)]
         assert (bench.site / "simple" / "index.html").is_file()
         assert waiting(bench) == {}
 

@@ -28,11 +28,13 @@ _MISSING_CREDENTIALS = (
 )  # fmt: skip
 _WRONG_CREDENTIALS = frozenset(
     {
-        "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "Forbidden",
-        "InvalidAccessKeyId", "InvalidClientTokenId", "RequestExpired", "SignatureDoesNotMatch",
-        "UnauthorizedOperation", "UnrecognizedClientException", "403",
+        "ExpiredToken", "ExpiredTokenException", "Forbidden", "InvalidAccessKeyId", "InvalidClientTokenId",
+        "RequestExpired", "SignatureDoesNotMatch", "UnrecognizedClientException", "403",
     }
 )  # fmt: skip
+_NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""Whoever asked is known, and may not: another login is no help, another policy is."""
+NEEDED = "'mirror-pipeline infra policy provisioner' (or publisher) prints what is needed"
 _FAILED_PRECONDITION = frozenset(
     {"PreconditionFailed", "InvalidIfMatchVersion", "ConditionalRequestConflict"}
 )
@@ -106,9 +108,10 @@ def _translated(response: Any, service: str, operation: str, resource: str, prof
         "service": service, "operation": operation, "code": code, "resource": resource or None
     }  # fmt: skip
     where = f"{service}: {operation}{f' {resource}' if resource else ''}"
-    if code in _WRONG_CREDENTIALS:
+    if code in _WRONG_CREDENTIALS or code in _NOT_ALLOWED:
         line = f"{where} was refused: {code}: {said}"
-        return CredentialsError(line, hint=_login_hint(profile), profile=profile or None, **facts)
+        hint = NEEDED if code in _NOT_ALLOWED else _login_hint(profile)
+        return CredentialsError(line, hint=hint, profile=profile or None, **facts)
     if code in _FAILED_PRECONDITION:
         return PreconditionError(f"{where}: changed by somebody else meanwhile ({code})", **facts)
     if code in _LATER:

@@ -24,6 +24,8 @@ from mirror_pipeline.errors import DocumentError
 
 T = TypeVar("T")
 
+_MADE_AGAIN = "run 'mirror-pipeline refresh --force'"
+
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(omit_if_default=False)
@@ -53,14 +55,14 @@ def encode(value: object) -> bytes:
     return (json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
-def decode(content: bytes, kind: type[T], name: str) -> T:
+def decode(content: bytes, kind: type[T], name: str, hint: str = _MADE_AGAIN) -> T:
     """The value back; unreadable content is a ``DocumentError`` that names the document."""
     try:
         return _CONVERTER.structure(json.loads(content), kind)
     except Exception as error:  # cattrs wraps whatever a hook raised in exception groups
         raise DocumentError(
             f"{name}: the document is damaged ({type(error).__name__})",
-            hint="run 'mirror-pipeline refresh --force'",
+            hint=hint,
             document=name,
         ) from error
 

@@ -27,7 +27,8 @@ def bulk_store(aws: Aws, client: Callable[[], Client], retries: int) -> S3Store:
 
     bucket = aws.cloud.bucket
     endpoint = aws.cloud.endpoint or client().meta.endpoint_url
-    on_aws = endpoint.rstrip("/").endswith(".amazonaws.com") and "." not in bucket
+    plain = {f"https://s3.{place}amazonaws.com" for place in ("", f"{aws.cloud.region}.")}
+    on_aws = endpoint.rstrip("/") in plain and "." not in bucket
     place: dict[str, Any] = {} if on_aws else {"endpoint": endpoint}
     return S3Store(
         bucket,

@@ -19,6 +19,8 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _SAID = re.compile(r"<Message>([^<]*)</Message>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REFUSED = frozenset({"401", "403"})
+_NEEDED = "'mirror-pipeline infra policy publisher' prints what is needed"
+_LOGIN = "check AWS_PROFILE, the environment or the role, and its policy"
 
 
 @contextmanager
@@ -48,13 +50,15 @@ def _translated(error: Exception, bucket: str, operation: str, key: str) -> Clou
     name = type(error).__name__
     if status in _REFUSED or name in ("PermissionDeniedError", "UnauthenticatedError"):
         return CredentialsError(
-            f"{where} was refused: {code or status}{f': {said}' if said else ''}",
-            hint="check AWS_PROFILE, the environment or the role, and its policy",
+            f"{where} was refused: {code or status or _shortened(text)}{f': {said}' if said else ''}",
+            hint=_NEEDED if code == "AccessDenied" else _LOGIN,
             **facts,
         )
     if code or (status and not status.startswith("5")):
         return CloudError(f"{where}: {code or status}{f': {said}' if said else ''}", **facts)
-    return CloudUnreachableError(f"{where} got no answer: {_shortened(text)}", **facts)
+    return CloudUnreachableError(
+        f"{where} got no answer: {_shortened(text)}", hint="check the network and S3_ENDPOINT_URL", **facts
+    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

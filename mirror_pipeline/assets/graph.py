@@ -59,7 +59,7 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
         WHEELS: _version(2, ()),
         INDEX: _version(2, settings.platforms),
         S3_SYNC: _version(2, mirror.site.identity),
-        VERIFICATION_REPORT: _version(1, ()),
+        VERIFICATION_REPORT: _version(2, mirror.site.identity),
         INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),
     }
 

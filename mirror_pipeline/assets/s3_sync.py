@@ -9,7 +9,7 @@ import dagster as dg
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import failures_explained, markdown_list, progress_of
 from mirror_pipeline.phases.mirror import Mirror
-from mirror_pipeline.phases.publication import Published, publish
+from mirror_pipeline.phases.publication import Published, live_version, publish
 
 _MOST_NAMED = 50
 
@@ -38,7 +38,8 @@ def build(
         with failures_explained():
             published = publish(replace(mirror, progress=progress_of(context, mirror)))
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(published.outcome.digest), metadata=_metadata(published)
+            data_version=dg.DataVersion(live_version(published.outcome.digest, published.outcome.generation)),
+            metadata=_metadata(published),
         )
 
     return s3_sync

@@ -113,7 +113,9 @@ def _in_order(uploads: Sequence[Upload], prefix: str) -> Waves:
             return 2
         return int(key == HTML_PAGE or (key.startswith("simple/") and key.count("/") == 1))
 
-    waves = [[upload for upload in uploads if rank(upload) == number] for number in range(3)]
+    waves: tuple[list[Upload], ...] = ([], [], [])
+    for upload in uploads:
+        waves[rank(upload)].append(upload)
     return [wave for wave in waves if wave]
 
 

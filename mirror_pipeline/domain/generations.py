@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from mirror_pipeline.domain.manifest import Manifest
 
@@ -25,7 +26,7 @@ class Generation:
     requirements: str
     """The data version of the requirements that it was made from."""
     lock: str
-    """The data version of the lock snapshot that the requirements were read from."""
+    """SHA-256 of the lock file; of several, of their digests."""
     packages: int
     pages: int
     size: int
@@ -102,3 +103,10 @@ def went_live(
     """The records after a switch: what clients may have had before was left now, the new one is not left."""
     left = {**dict.fromkeys(before, now), number: ""}
     return tuple(replace(one, left=left[one.number]) if one.number in left else one for one in generations)
+
+
+def refuse_no_time(record: Generation) -> None:
+    """A ``ValueError`` where a time of a record is none, or has no zone: retention compares them."""
+    for text in filter(None, (record.made, record.left, record.removed)):
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(f"a time without a zone: {text}")

@@ -6,7 +6,7 @@ which ties them together, is ``domain.infra_distribution``; who may do what is `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ DEFAULT_TTL, LONGEST_TTL = 60, 31_536_000
 """Seconds an answer is kept that says nothing of it, and the most it may ask for."""
 VARIES_BY = "Accept, Accept-Encoding"
 CURRENT_CODE = "current"
+_OLD_LOGS = "old-logs"
 ISSUED = "ISSUED"
 
 
@@ -84,19 +85,32 @@ def _bucket(cloud: Cloud) -> State:
         "PublicAccess": _no_public_access(),
         "Versioning": "Enabled",
         "Encryption": _encryption(cloud.kms_key),
-        "Lifecycle": [
-            _rule(
-                "noncurrent-versions",
-                NoncurrentVersionExpiration={
-                    "NoncurrentDays": NONCURRENT_DAYS,
-                    "NewerNoncurrentVersions": NEWER_KEPT,
-                },
-                Expiration={"ExpiredObjectDeleteMarker": True},
-            ),
-            _rule("unfinished-uploads", AbortIncompleteMultipartUpload={"DaysAfterInitiation": UPLOAD_DAYS}),
-        ],
+        "Lifecycle": _lifecycle(),
         "Tags": tags(cloud.bucket),
     }
+
+
+def _lifecycle() -> State:
+    """The rules by their ids.
+
+    What is overwritten keeps its newest old versions; of a removed package or page the only old version goes.
+    A rule cannot leave a prefix out, hence one for each. Where no version is left, the marker goes as well.
+    """
+    old = {"NoncurrentDays": NONCURRENT_DAYS}
+    gone = (("packages", "packages/"), ("pages", "g/"), ("pages-in-place", "simple/"))
+    books = {**old, "NewerNoncurrentVersions": NEWER_KEPT}
+    upload = {"DaysAfterInitiation": UPLOAD_DAYS}
+    return _rules(
+        _rule("noncurrent-versions", ".mirror/", NoncurrentVersionExpiration=books),
+        *(_rule(f"noncurrent-{name}", prefix, NoncurrentVersionExpiration=old) for name, prefix in gone),
+        _rule("delete-markers", Expiration={"ExpiredObjectDeleteMarker": True}),
+        _rule("unfinished-uploads", AbortIncompleteMultipartUpload=upload),
+    )
+
+
+def rules_of_others(rules: Collection[str]) -> tuple[str, ...]:
+    """The ids of lifecycle rules that are not written here; they stay, whatever they do."""
+    return tuple(sorted(set(rules) - _lifecycle().keys() - {_OLD_LOGS}))
 
 
 def _log_bucket(cloud: Cloud) -> State:
@@ -105,13 +119,13 @@ def _log_bucket(cloud: Cloud) -> State:
         "Ownership": "BucketOwnerPreferred",
         "PublicAccess": _no_public_access(),
         "Encryption": _encryption(""),
-        "Lifecycle": [
+        "Lifecycle": _rules(
             _rule(
-                "old-logs",
+                _OLD_LOGS,
                 Expiration={"Days": LOG_DAYS},
                 AbortIncompleteMultipartUpload={"DaysAfterInitiation": UPLOAD_DAYS},
             )
-        ],
+        ),
     }
 
 
@@ -126,8 +140,13 @@ def _encryption(kms_key: str) -> State:
     return {"SSEAlgorithm": "AES256"}
 
 
-def _rule(name: str, **what: object) -> State:
-    return {"ID": name, "Status": "Enabled", "Filter": {"Prefix": ""}, **what}
+def _rule(name: str, prefix: str = "", **what: object) -> State:
+    return {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, **what}
+
+
+def _rules(*rules: State) -> State:
+    """By id, so that a comparison passes over the rules of others."""
+    return {rule["ID"]: rule for rule in rules}
 
 
 def _error_page(_cloud: Cloud) -> State:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from operator import index
 from typing import Any
 
-from mirror_pipeline.domain.generations import Generation, Hold, SiteStatus, went_live
+from mirror_pipeline.domain.generations import Generation, Hold, SiteStatus, refuse_no_time, went_live
 from mirror_pipeline.domain.objects import Stored
 from mirror_pipeline.errors import DocumentError
 
@@ -193,7 +193,7 @@ def parse_ledger(content: bytes, name: str = LEDGER) -> Ledger:
             folders=document["folders"],
             unsettled=tuple(document["unsettled"]),
             hold=Hold(**document["hold"]) if document["hold"] else None,
-            shown_by=document["shown_by"],
+            shown_by=document.get("shown_by", ""),
             writer=Writer(**document["writer"]) if document["writer"] else None,
         )
         _check(ledger)
@@ -213,6 +213,8 @@ def _check(ledger: Ledger) -> None:
         raise ValueError("numbers that are none")
     if len(set(numbers)) < len(numbers) or max(numbers, default=0) >= ledger.next:
         raise ValueError("numbers given twice")
+    for one in ledger.generations:
+        refuse_no_time(one)
     if not set(ledger.shown) <= set(numbers):
         raise ValueError("a generation that is not there")
     if not all(isinstance(key, str) for key in ledger.unsettled):

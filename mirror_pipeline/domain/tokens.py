@@ -188,10 +188,15 @@ def _problem(book: TokenBook) -> str:
     return "two tokens of one name" if len(set(book.names)) != len(book.tokens) else ""
 
 
+def _meanwhile(name: str) -> str:
+    """Who is let in: a server asks the book each time, the edge has its tokens from before."""
+    return "and whoever was let in before still is" if name.startswith("s3://") else "so nobody is let in"
+
+
 def _damaged(name: str, problem: str) -> DocumentError:
     closed = json.dumps({"private": True, "tokens": [], "version": _VERSION})
     return DocumentError(
-        f"{name}: the tokens cannot be read, so nobody is let in: {problem}",
+        f"{name}: the tokens cannot be read, {_meanwhile(name)}: {problem}",
         hint=f"restore it, or write {closed} in its place and add the tokens anew",
         document=name,
     )

@@ -15,7 +15,7 @@ from mirror_pipeline.adapters.provisioning.calls import Resource
 from mirror_pipeline.domain.cloud import Cloud
 from mirror_pipeline.domain.infra import DnsRecord, Kind, Observed, Step, refuse_what_is_not_ours, step_for
 from mirror_pipeline.domain.infra_wanted import Known
-from mirror_pipeline.phases.infrastructure_account import Account, Seen, look, resources
+from mirror_pipeline.phases.infrastructure_account import Account, Seen, look, name_of, resources
 from mirror_pipeline.phases.infrastructure_waiting import await_certificate, await_deployment
 
 KEYS = ("CLOUDFRONT_DISTRIBUTION_ID", "CLOUDFRONT_DOMAIN", "CLOUDFRONT_OAC_ID")
@@ -49,6 +49,8 @@ class Provisioned:
     version: str
     """Hash of the ids and of what is wanted."""
     notes: tuple[str, ...] = ()
+    waited: bool = False
+    """Whether it was deployed only now: an earlier run may have ended over that."""
 
     @property
     def changed(self) -> tuple[Step, ...]:
@@ -75,22 +77,24 @@ def apply(account: Account, *, adopt: bool, record: Record) -> Provisioned:
     for resource, observed in seen:
         if resource.kind == "distribution" and "certificate" in now:
             await_certificate(account, now["certificate"])
-        step = step_for(resource.kind, resource.name, account.wanted(resource.kind, known), observed)
+        want = account.wanted(resource.kind, known)
+        step = step_for(resource.kind, name_of(resource, observed), want, observed)
         now[resource.kind] = _carried_out(account, resource, step, observed, known)
         known = known.after(resource.kind, now[resource.kind])
         steps.append(step)
         if resource.kind == "distribution":
             record(_ids(now))
+    waited = not now["distribution"].ready
     now["distribution"] = await_deployment(account, now["distribution"])
     notes = tuple(_notes(account.cloud, now["distribution"].domain))
-    return Provisioned(tuple(steps), _ids(now), _version(account, known), notes)
+    return Provisioned(tuple(steps), _ids(now), _version(account, known), notes, waited)
 
 
 def _steps(account: Account, seen: Sequence[Seen]) -> tuple[Step, ...]:
     known, steps = _first_known(account.cloud), []
     for resource, observed in seen:
         want = account.wanted(resource.kind, known)
-        steps.append(step_for(resource.kind, resource.name, want, observed))
+        steps.append(step_for(resource.kind, name_of(resource, observed), want, observed))
         known = known.after(resource.kind, observed)
     return tuple(steps)
 

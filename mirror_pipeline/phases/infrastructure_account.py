@@ -69,6 +69,11 @@ def resources(account: Account) -> Sequence[Resource]:
     return [*found, Distribution(front, cloud), BucketPolicy(s3, cloud.bucket)]
 
 
+def name_of(resource: Resource, observed: Observed | None) -> str:
+    """What a person is told: a distribution that is there by its id, which need not be the configured one."""
+    return observed.id if observed and resource.kind == "distribution" else resource.name
+
+
 def look(account: Account) -> tuple[Seen, ...]:
     """Read everything; changes nothing.
 

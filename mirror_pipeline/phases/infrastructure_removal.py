@@ -19,7 +19,7 @@ from mirror_pipeline.adapters.provisioning.objects import delete_versions, versi
 from mirror_pipeline.domain.bucket_layout import ERROR_PAGE
 from mirror_pipeline.domain.infra import Kind, Observed, PendingError, Removal
 from mirror_pipeline.errors import CloudError
-from mirror_pipeline.phases.infrastructure_account import Account, Seen, look
+from mirror_pipeline.phases.infrastructure_account import Account, Seen, look, name_of
 from mirror_pipeline.phases.infrastructure_waiting import EVERY, await_deployed
 
 IN_USE_SECONDS = 600.0
@@ -84,7 +84,7 @@ def _fate(
     account: Account, resource: Resource, observed: Observed, bucket: Observed | None, delete_objects: bool
 ) -> Removal:
     kind, id_ = resource.kind, observed.id
-    name = observed.state["DomainName"] if kind == "certificate" else resource.name
+    name = observed.state["DomainName"] if kind == "certificate" else name_of(resource, observed)
     why = ""
     if kind == "log bucket":
         why = "logs are kept; it is removed by hand"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from time import perf_counter
@@ -58,8 +59,19 @@ def publish(mirror: Mirror) -> Published:
 def publication_of(mirror: Mirror, index: Index) -> Publication:
     """The stored index as something to publish, with what is written down about it."""
     snapshot = mirror.documents.find(LOCK, Snapshot)
-    provenance = Provenance(now(), publisher(), digest_of(snapshot) if snapshot else "")
+    provenance = Provenance(now(), publisher(), _lock_digest(snapshot) if snapshot else "")
     return Publication(index.contents, index.manifest, mirror.store.packages, provenance, force=mirror.force)
+
+
+def _lock_digest(snapshot: Snapshot) -> str:
+    """SHA-256 of the lock file as it lies in version control; of several, of their digests in order."""
+    digests = [hashlib.sha256(project.lock_content).hexdigest() for project in snapshot.projects]
+    return digests[0] if len(digests) == 1 else digest_of(digests)
+
+
+def live_version(digest: str, generation: int | None) -> str:
+    """The data version of what is live: the same content as another generation is looked at anew."""
+    return f"{digest}-{generation}"
 
 
 def published_requirements(version: str) -> str:

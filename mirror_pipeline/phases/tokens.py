@@ -17,7 +17,13 @@ from typing import Protocol, TypeVar
 from mirror_pipeline.adapters.aws import Aws
 from mirror_pipeline.adapters.edge_function import Deployed, template
 from mirror_pipeline.adapters.s3_objects import S3Objects
-from mirror_pipeline.adapters.token_store import FileTokens, ObjectTokens, TokenStore, WatchedBook
+from mirror_pipeline.adapters.token_store import (
+    FileTokens,
+    KeptBook,
+    ObjectTokens,
+    TokenStore,
+    WatchedBook,
+)
 from mirror_pipeline.domain.edge import Edge, render
 from mirror_pipeline.domain.tokens import (
     PUBLIC,
@@ -31,6 +37,7 @@ from mirror_pipeline.domain.tokens import (
 from mirror_pipeline.errors import (
     CloudError,
     CloudUnreachableError,
+    DocumentError,
     EdgeTooBigError,
     MirrorError,
     PreconditionError,
@@ -43,6 +50,7 @@ T = TypeVar("T")
 
 _TRIES = 8
 _SECRET_BYTES = 32
+_MADE_ANEW = "Run 'mirror-pipeline infra apply', then 'mirror-pipeline refresh --repair'."
 
 
 class Pointer(Protocol):
@@ -78,6 +86,8 @@ class Listing:
 
     book: TokenBook
     problems: tuple[str, ...] = ()
+    remedy: str = "Every 'mirror-pipeline token' command that changes something also puts that right."
+    """What a person does about the problems, where they do not say so themselves."""
 
 
 def token_store(settings: Settings) -> TokenStore:
@@ -121,6 +131,8 @@ def revoke(access: Access, name: str) -> Changed:
     """One token less. Where it is not in the book but the edge differs from that, this finishes the job."""
     book = access.store.read().book
     if name not in book.names:
+        if access.edge and _is_lost(access.store.read(), _deployed(access.edge)[1]):
+            raise _lost(access)
         if tell_the_edge(access):
             return Changed(book, book, mended=True)
         return Changed(book, book.without(name))
@@ -138,9 +150,12 @@ def listing(access: Access) -> Listing:
     if access.edge is None:
         return Listing(access.store.read().book)
     deployed = access.edge.read()
-    book = access.store.read().book
+    kept = access.store.read()
+    book = kept.book
+    if _is_lost(kept, deployed.edge if deployed else None):
+        return Listing(book, (str(_lost(access)),), remedy="")
     if deployed is None or deployed.edge is None:
-        return Listing(book, (f"{_missing(deployed)}: nobody is asked for a token",))
+        return Listing(book, (f"{_missing(deployed)}: nobody is asked for a token",), _MADE_ANEW)
     return Listing(book, disagreements(book, deployed.edge.tokens))
 
 
@@ -152,8 +167,9 @@ def tell_the_edge(access: Access) -> bool:
 
     def attempt() -> bool:
         etag, deployed = _deployed(edge)
-        wanted = access.store.read().book.digests
-        if deployed.tokens == wanted:
+        kept = access.store.read()
+        wanted = kept.book.digests
+        if deployed.tokens == wanted or _is_lost(kept, deployed):
             return False
         edge.deploy(replace(deployed, tokens=wanted), etag)
         return True
@@ -168,9 +184,11 @@ def _change(access: Access, alter: Callable[[TokenBook], TokenBook], again: str)
         deployed = None if access.edge is None else _deployed(access.edge)[1]
         kept = access.store.read()
         book = alter(kept.book)
+        if _is_lost(kept, deployed) and book.private:
+            raise _lost(access)
         if deployed and len(book.tokens) > len(kept.book.tokens):
             render(template(), replace(deployed, tokens=book.digests))  # too many: nothing is written
-        if book != kept.book:
+        if book != kept.book or _is_lost(kept, deployed):
             with _half_done("it is not known whether the tokens changed", again, (CloudUnreachableError,)):
                 access.store.write(book, kept.version)
         return Changed(kept.book, book, mended=deployed is not None and deployed.tokens != kept.book.digests)
@@ -180,6 +198,19 @@ def _change(access: Access, alter: Callable[[TokenBook], TokenBook], again: str)
     with _half_done(untold, again, (CloudError, EdgeTooBigError)):
         tell_the_edge(access)
     return changed
+
+
+def _is_lost(kept: KeptBook, deployed: Edge | None) -> bool:
+    """Whether the edge asks for tokens of which there is no book any more."""
+    return not kept.version and deployed is not None and deployed.tokens is not None
+
+
+def _lost(access: Access) -> DocumentError:
+    return DocumentError(
+        f"{access.store.location}: the list of tokens is gone, while the edge still asks for tokens",
+        hint="restore an earlier version of it, or begin anew after 'mirror-pipeline token open --yes'",
+        document=access.store.location,
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
 from mirror_pipeline.adapters.files import write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
+from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.domain.plan import Plan
 from mirror_pipeline.domain.published import with_generation
 from mirror_pipeline.domain.redaction import without_login
@@ -42,6 +43,7 @@ from mirror_pipeline.phases.requirements import Requirements
 
 DOCUMENT = "verification_report"
 _INSTALLERS_AT_ONCE = 2
+_LOOKS = 3
 _CUT_LOGIN = re.compile(r"\A\S*@")
 """The rest of a login at the beginning of what was cut there."""
 
@@ -58,8 +60,8 @@ class Verified:
 def verify(mirror: Mirror) -> Verified:
     """Compare what is published with what is locked."""
     refuse_unprovisioned(mirror)
-    requirements, status = mirror.documents.read(REQUIREMENTS, Requirements), mirror.site.status()
-    site = with_generation(mirror.site.observe(mirror.progress), status.generations)
+    requirements = mirror.documents.read(REQUIREMENTS, Requirements)
+    status, site = _looked_at(mirror)
     basis = basis_of(mirror, requirements, status, site.manifest)
     layers = (
         *_compared(basis, site),
@@ -70,6 +72,17 @@ def verify(mirror: Mirror) -> Verified:
     gaps = {name: part.gaps for name, part in plan.platforms.items() if part.gaps}
     report = Report(basis.requirements, status.live, layers, gaps)
     return _written(mirror, report, plan)
+
+
+def _looked_at(mirror: Mirror) -> tuple[SiteStatus, SiteFacts]:
+    """What is live and what was seen of it; seen once more where somebody published meanwhile."""
+    for _ in range(_LOOKS):
+        status = mirror.site.status()
+        site = mirror.site.observe(mirror.progress)
+        if mirror.site.status().live == status.live:
+            break
+        mirror.progress.say("another generation was published meanwhile: looking again")
+    return status, with_generation(site, status.generations)
 
 
 def _compared(basis: Basis, site: SiteFacts) -> tuple[Judged, ...]:

@@ -16,15 +16,16 @@ from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.bucket_layout import other_bytes, package_uploads, packages_of
 from mirror_pipeline.domain.cloud import Retention
+from mirror_pipeline.domain.edge import has_gzip
 from mirror_pipeline.domain.generations import Hold, SiteStatus, record_of
-from mirror_pipeline.domain.ledger import Ledger
+from mirror_pipeline.domain.ledger import LEDGER, Ledger
 from mirror_pipeline.domain.manifest import Manifest
 from mirror_pipeline.domain.objects import Stored, Upload
 from mirror_pipeline.domain.verification import Finding, SiteFacts
 from mirror_pipeline.errors import CloudError, DocumentError, PublisherConflictError, UsageError
 from mirror_pipeline.sites.books import Office, Turn
 from mirror_pipeline.sites.collecting import collect, refuse_unknown_pointer, superfluous_objects
-from mirror_pipeline.sites.front import Front, Pages, Sender, manifest_at, unused_number
+from mirror_pipeline.sites.front import Front, Pages, Sender, Shown, manifest_at, unused_number
 from mirror_pipeline.sites.looking import Looker
 from mirror_pipeline.sites.reconciling import reconcile
 from mirror_pipeline.sites.repairing import Repair
@@ -70,7 +71,7 @@ class BucketSite:
         ledger = self.office.read()
         status = ledger.status
         hold = publication.held_by(status)
-        if hold and status.pending:
+        if hold and (status.pending or ledger.shown_by != self.front.kind):
             status = self.roll_back(hold)
         is_live = (
             status.digest == publication.manifest.digest
@@ -101,7 +102,7 @@ class BucketSite:
         _, findings = self.reconcile()
         damaged = frozenset(one.subject for one in findings)
         ledger = self.office.read()
-        astray = bool(ledger.shown) and self.front.pointer(ledger) not in ledger.shown
+        astray = bool(ledger.shown) and self.front.is_astray(ledger)
         sent: list[Upload] = []
         notes: tuple[str, ...] = ()
         if damaged or astray:
@@ -118,21 +119,27 @@ class BucketSite:
         )
 
     def _published(self, publication: Publication, progress: Progress, asked: int) -> Outcome:
-        with self._turn() as turn, progress.work("publishing", *_amount(publication)) as advance:
+        with self._turn() as turn, progress.work("publishing", *self._amount(publication)) as advance:
             sender = Sender(self.store, turn, advance)
             step = _Step(self, publication, sender)
-            number, elsewhere = step.run()
+            number, shown = step.run()
             deleted, notes = self._old_removed(turn, publication.provenance.made)
             return Outcome(
                 generation=number,
                 digest=turn.ledger.status.digest,
                 uploaded=tuple(sorted(upload.key for upload in sender.sent)),
                 skipped=step.skipped,
-                deleted=deleted,
+                deleted=(*shown.removed, *deleted),
                 size=sum(upload.size for upload in sender.sent),
-                requests=self.store.requests - asked + elsewhere,
+                requests=self.store.requests - asked + shown.requests,
                 notes=(*turn.notes, *notes),
             )
+
+    def _amount(self, publication: Publication) -> tuple[int, int]:
+        """Files and bytes at most, for the progress: what is behind the edge has variants and a record."""
+        files = publication.manifest.files
+        variants = sum(map(has_gzip, publication.pages_with_manifest)) if self.front.one_step else 0
+        return len(files) + variants + 3, sum(entry.size for entry in files.values())
 
     def _old_removed(self, turn: Turn, now: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Keys that were removed, or a note why not: what is shown is shown."""
@@ -176,10 +183,18 @@ class BucketSite:
         """Compare the books with a listing, once more where somebody changed both meanwhile."""
         for _ in range(_LOOKS):
             ledger = self.office.read()
-            found = reconcile(self.store, ledger, self.front)
+            found = self._books_gone(ledger) or reconcile(self.store, ledger, self.front)
             if not found[1] or self.office.read() == ledger:
                 break
         return found
+
+    def _books_gone(self, ledger: Ledger) -> tuple[int, tuple[Finding, ...]] | None:
+        """A finding where the books know of nothing, while clients are shown something."""
+        shown = None if ledger.shown else self.front.pointer(ledger)
+        if shown is None:
+            return None
+        problem = f"missing, while clients are shown generation {shown}: restore an earlier version of it"
+        return 1, (Finding("bucket", LEDGER, problem),)
 
     def for_installers(self, facts: SiteFacts) -> AbstractContextManager[str]:
         """Where an installer finds the site."""
@@ -205,8 +220,8 @@ class _Step:
     sender: Sender
     skipped: int = 0
 
-    def run(self) -> tuple[int, int]:
-        """The generation that is shown now, and requests made elsewhere than to the bucket."""
+    def run(self) -> tuple[int, Shown]:
+        """The generation that is shown now, and what it took to show it."""
         turn, pages = self.sender.turn, self.publication.pages_with_manifest
         turn.refuse_races(set(packages_of(self.publication.manifest.files)), _WINDOW)
         number = self._begun(turn.ledger)
@@ -214,7 +229,7 @@ class _Step:
             number = self._stage(turn, pages)
         shown = self.site.front.show(number, pages, self.sender)
         turn.write(turn.ledger.arrived(shown.placed, shown.removed, self.site.front.kind))
-        return number, shown.requests
+        return number, shown
 
     def _begun(self, ledger: Ledger) -> int | None:
         """The generation of an interrupted switch, if it is what is to be published now."""
@@ -250,12 +265,6 @@ class _Step:
             raise other_bytes(upload.key, there.sha256, upload.sha256)
         self.skipped += 1
         return there
-
-
-def _amount(publication: Publication) -> tuple[int, int]:
-    """Files and bytes at most: for the progress."""
-    files = publication.manifest.files
-    return len(files), sum(entry.size for entry in files.values())
 
 
 def _not_whole(number: int) -> DocumentError:

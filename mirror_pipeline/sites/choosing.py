@@ -35,7 +35,9 @@ def site_for(cloud: Cloud, retention: Retention, home: Path, concurrency: int = 
     office = Office(store, writer, identity.is_alive, time.sleep)
     location = f"{cloud.public_url or store.name}"
     if cloud.mode == "generations":
-        front: EdgeFront | PlacedFront = EdgeFront(store, functools.partial(edge_function, aws))
+        front: EdgeFront | PlacedFront = EdgeFront(
+            store, functools.partial(edge_function, aws), cloud.distribution, _invalidation(aws)
+        )
     else:
         front = PlacedFront(store, _invalidation(aws) if cloud.distribution else None)
     looker = _looker(cloud, store, concurrency)

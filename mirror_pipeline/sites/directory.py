@@ -20,7 +20,14 @@ from mirror_pipeline.adapters.documents import decode, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, sync_directory, write_atomically
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.cloud import Retention
-from mirror_pipeline.domain.generations import Generation, Hold, Provenance, SiteStatus, record_of
+from mirror_pipeline.domain.generations import (
+    Generation,
+    Hold,
+    Provenance,
+    SiteStatus,
+    record_of,
+    refuse_no_time,
+)
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest, difference, parse_manifest
 from mirror_pipeline.domain.verification import Finding, SiteFacts
 from mirror_pipeline.errors import DocumentError, StorageError, UsageError
@@ -28,6 +35,7 @@ from mirror_pipeline.sites import directory_observing, directory_rubbish
 from mirror_pipeline.sites.site import Collected, Outcome, Publication
 
 _HOLD = "hold.json"
+_TOLD_ANEW = "remove it: it is told anew"
 
 
 class DirectorySite:
@@ -243,7 +251,7 @@ class DirectorySite:
         """
         path, folder = self._record_path(number), self.generations / str(number)
         if path.is_file():
-            record = decode(path.read_bytes(), Generation, f"generations/{number}.json")
+            record = _decoded(path)
             return record if record.removed or folder.is_dir() else None
         manifest = _manifest_in(folder)
         if manifest is None:
@@ -253,7 +261,18 @@ class DirectorySite:
 
     def _hold(self) -> Hold | None:
         path = self.generations / _HOLD
-        return decode(path.read_bytes(), Hold, f"generations/{_HOLD}") if path.is_file() else None
+        if not path.is_file():
+            return None
+        return decode(path.read_bytes(), Hold, str(path), "remove it, which ends the rollback")
+
+
+def _decoded(path: Path) -> Generation:
+    record = decode(path.read_bytes(), Generation, str(path), _TOLD_ANEW)
+    try:
+        refuse_no_time(record)
+    except ValueError as error:
+        raise DocumentError(f"{path}: damaged: {error}", hint=_TOLD_ANEW, document=str(path)) from None
+    return record
 
 
 def _manifest_in(folder: Path) -> Manifest | None:

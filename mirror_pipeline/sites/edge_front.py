@@ -8,13 +8,14 @@ not: the function's code (``domain.edge``) or its service (``adapters.edge_funct
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import quote
 
-from mirror_pipeline.adapters.edge_function import EdgeFunction
+from mirror_pipeline.adapters.edge_function import Deployed, EdgeFunction
 from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.adapters.token_store import ObjectTokens
 from mirror_pipeline.domain.bucket_layout import (
@@ -29,7 +30,7 @@ from mirror_pipeline.domain.ledger import Ledger
 from mirror_pipeline.domain.manifest import MANIFEST
 from mirror_pipeline.domain.objects import Stored
 from mirror_pipeline.errors import CloudError, PreconditionError, PublisherConflictError
-from mirror_pipeline.sites.front import Pages, Sender, Shown
+from mirror_pipeline.sites.front import MOST_PATHS, Invalidate, Pages, Sender, Shown
 from mirror_pipeline.sites.records import read_record, write_record
 
 _TRIES = 6
@@ -43,11 +44,17 @@ class EdgeFront:
     """Pages below ``g/<n>/``; the function says which ``n``."""
 
     one_step: ClassVar[bool] = True
-    kind: ClassVar[str] = "edge"
 
     store: ObjectStore
     function: Callable[[], EdgeFunction]
     """Made when it is wanted: a publication with nothing to do asks CloudFront nothing."""
+    distribution: str = ""
+    invalidate: Invalidate | None = None
+
+    @property
+    def kind(self) -> str:
+        """This distribution: another one has yet to be told what is live."""
+        return f"edge {self.distribution}".rstrip()
 
     def stage(self, number: int, pages: Pages, sender: Sender) -> None:
         """All pages with their gzip variants, then the record of what they were stored as."""
@@ -77,7 +84,7 @@ class EdgeFront:
                 )
             # The book says who gets in, not what the function held: that may be a new one. It is read after
             # the look at the function, as the token commands do: who changes tokens meanwhile is not undone.
-            edge = Edge(number, ObjectTokens(self.store).read().book.digests)
+            edge = Edge(number, self._tokens(deployed))
             if deployed.current and deployed.edge == edge:
                 return Shown(requests=function.requests)
             if not sender.turn.is_mine():
@@ -93,6 +100,13 @@ class EdgeFront:
             generation=number,
             bucket=self.store.name,
         )
+
+    def _tokens(self, deployed: Deployed) -> tuple[str, ...] | None:
+        """Who gets in, by the book; where that is gone, whoever got in before: losing it opens nothing."""
+        kept = ObjectTokens(self.store).read()
+        if not kept.version and deployed.edge:
+            return deployed.edge.tokens
+        return kept.book.digests
 
     def restore(
         self, number: int, at_hand: Pages, damaged: AbstractSet[str], sender: Sender
@@ -111,10 +125,23 @@ class EdgeFront:
             restored.update(write_record(sender, number, {**before, **restored}))
         return restored
 
+    def forget(self, keys: Collection[str]) -> None:
+        """Edges keep a package for a year: one that was wrong has to be dropped there."""
+        paths = [f"/{quote(key)}" for key in sorted(keys) if key.startswith("packages/")]
+        if self.invalidate and paths:
+            self.invalidate(paths if len(paths) <= MOST_PATHS else ["/packages/*"])
+
     def pointer(self, ledger: Ledger) -> int | None:
         """What the function says; None also where it is not there, or not ours."""
         deployed = self.function().read()
         return deployed.edge.generation if deployed and deployed.edge else None
+
+    def is_astray(self, ledger: Ledger) -> bool:
+        """Whether the function shows something else than the books say, or lets in others than the list."""
+        deployed = self.function().read()
+        if deployed is None or deployed.edge is None or not deployed.current:
+            return True
+        return deployed.edge.generation not in ledger.shown or deployed.edge.tokens != self._tokens(deployed)
 
     def pages(self, number: int) -> Pages:
         """None are needed: they lie where they are shown from."""

@@ -6,7 +6,7 @@ order of a publication (``sites.bucket``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -19,6 +19,11 @@ from mirror_pipeline.domain.manifest import Manifest, parse_manifest
 from mirror_pipeline.domain.objects import Condition, Stored, Upload
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.sites.books import Turn
+
+Invalidate = Callable[[Sequence[str]], None]
+"""Told the paths that a cache before the bucket has to forget."""
+MOST_PATHS = 1000
+"""So many paths are told one by one; more are told as a pattern."""
 
 Pages = Mapping[str, bytes]
 """Public key → content, the manifest among them."""
@@ -65,8 +70,10 @@ class Front(Protocol):
 
     one_step: ClassVar[bool]
     """Whether a switch is one step: else two publishers at once would leave a mixture."""
-    kind: ClassVar[str]
-    """What the books call it: what one front showed has yet to be shown by another."""
+
+    @property
+    def kind(self) -> str:
+        """What the books call it: what one front showed has yet to be shown by another."""
 
     def stage(self, number: int, pages: Pages, sender: Sender) -> None:
         """Write a generation where nobody looks yet."""
@@ -88,6 +95,12 @@ class Front(Protocol):
 
     def pointer(self, ledger: Ledger) -> int | None:
         """What clients are shown; where that cannot be asked, what the books say."""
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Have caches before the bucket drop what was wrong in it."""
+
+    def is_astray(self, ledger: Ledger) -> bool:
+        """Whether clients are shown something else than the books say."""
 
     def pages(self, number: int) -> Pages:
         """A kept generation's pages, as far as showing it again needs them."""

@@ -7,7 +7,7 @@ pages of a generation are also kept in one archive, so that it can be shown agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -29,13 +29,10 @@ from mirror_pipeline.domain.ledger import Ledger
 from mirror_pipeline.domain.manifest import MANIFEST
 from mirror_pipeline.domain.objects import Stored, Upload
 from mirror_pipeline.errors import CloudError, DocumentError
-from mirror_pipeline.sites.front import Pages, Sender, Shown
+from mirror_pipeline.sites.front import MOST_PATHS, Invalidate, Pages, Sender, Shown
 from mirror_pipeline.sites.records import read_record, write_record
 
 _FOLDER = ".mirror/probe-folder/"
-_MOST_PATHS = 1000
-Invalidate = Callable[[Sequence[str]], None]
-"""Told the paths that a cache before the bucket has to forget."""
 
 
 def archive_key(number: int) -> str:
@@ -50,7 +47,7 @@ class PlacedFront:
     store: ObjectStore
     invalidate: Invalidate | None = None
     one_step: ClassVar[bool] = False
-    kind: ClassVar[str] = "in place"
+    kind: str = "in place"
 
     def stage(self, number: int, pages: Pages, sender: Sender) -> None:
         """The archive: it is what a rollback, or the next run after an interruption, places."""
@@ -103,9 +100,18 @@ class PlacedFront:
         stored = sender.send_waves([[document(archive_key(number), archive(at_hand))]])
         return {**stored, **write_record(sender, number, stored)}
 
+    def forget(self, keys: Collection[str]) -> None:
+        """Whatever stands before the bucket has to ask for them again."""
+        if self.invalidate and keys:
+            self.invalidate(invalidated_paths(list(keys)))
+
     def pointer(self, ledger: Ledger) -> int | None:
         """There is none to ask, but where nothing was placed nothing is shown."""
         return ledger.live if ledger.placed else None
+
+    def is_astray(self, ledger: Ledger) -> bool:
+        """Only where another front showed it."""
+        return ledger.shown_by != self.kind
 
     def pages(self, number: int) -> Pages:
         """From the archive."""
@@ -139,7 +145,7 @@ def invalidated_paths(keys: Sequence[str]) -> list[str]:
         paths[f"/{key}"] = None
         if key.endswith("/index.html") or key == "index.html":
             paths[f"/{key.removesuffix('index.html')}"] = None
-    return list(paths) if len(paths) <= _MOST_PATHS else ["/*"]
+    return list(paths) if len(paths) <= MOST_PATHS else ["/*"]
 
 
 def _target(ledger: Ledger, pages: Pages) -> Waves:

@@ -46,6 +46,7 @@ class Repair:
         if placed or self.astray:
             ledger = ledger.without_placed(placed, ()).towards(ledger.shown[-1], now)
         turn.write(ledger)
+        self.front.forget([*packages, *pages])
         given_up = [
             f"generation {number} is damaged and cannot be restored: it is given up" for number in beyond
         ]

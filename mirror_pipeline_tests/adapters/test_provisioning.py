@@ -146,6 +146,57 @@ def test_tags_of_others_stay(bench: Bench, cloud: Cloud) -> None:
     assert again.state["Tags"] == {"team": "a", "mirror-pipeline": cloud.bucket}
 
 
+def test_lifecycle_rules_of_others_stay_and_ours_of_before_are_replaced(bench: Bench, cloud: Cloud) -> None:
+    s3 = bench.ministack.client("s3")
+    s3.create_bucket(Bucket=cloud.bucket)
+    days = {"NoncurrentDays": 30, "NewerNoncurrentVersions": 3}
+    before = {"ID": "noncurrent-versions", "Status": "Enabled", "Filter": {"Prefix": ""}}
+    theirs = {
+        "ID": "theirs",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "scratch/"},
+        "Expiration": {"Days": 9},
+    }
+    rules = [{**before, "NoncurrentVersionExpiration": days}, theirs]
+    s3.put_bucket_lifecycle_configuration(Bucket=cloud.bucket, LifecycleConfiguration={"Rules": rules})
+    one, want = bucket(bench, cloud), wanted("bucket", cloud, Known())
+    found = one.read()
+    assert found is not None
+    assert found.note == "lifecycle rules of others stay: theirs"
+    one.update(found, want, changes_between(want, found.state))
+    again = one.read()
+    assert again is not None
+    assert changes_between(want, again.state) == ()
+    assert again.state["Lifecycle"].pop("theirs") == theirs
+    assert again.state["Lifecycle"].keys() == want["Lifecycle"].keys()
+
+
+def test_a_rule_of_the_older_form_is_written_in_todays(cloud: Cloud) -> None:
+    old = {"ID": "theirs", "Status": "Enabled", "Prefix": "scratch/", "Expiration": {"Days": 9}}
+    answers = {
+        "head_bucket": [{}], "get_bucket_lifecycle_configuration": [{"Rules": [old]}],
+        "get_bucket_versioning": [{}], "put_bucket_lifecycle_configuration": [{}],
+        "get_bucket_ownership_controls": [refusal("OwnershipControlsNotFoundError")],
+        "get_public_access_block": [refusal("NoSuchPublicAccessBlockConfiguration")],
+        "get_bucket_encryption": [refusal("ServerSideEncryptionConfigurationNotFoundError")],
+        "get_bucket_tagging": [{"TagSet": [{"Key": "mirror-pipeline", "Value": cloud.bucket}]}],
+    }  # fmt: skip
+    s3, want = Scripted("s3", answers), wanted("bucket", cloud, Known())
+    one = Bucket(s3, "bucket", cloud.bucket, cloud.region, tags(cloud.bucket))
+    found = one.read()
+    assert found is not None
+    lifecycle = {"Lifecycle": want["Lifecycle"]}
+    one.update(found, lifecycle, changes_between(lifecycle, found.state))
+    sent = s3.asked[-1][1]["LifecycleConfiguration"]["Rules"]
+    assert {
+        "ID": "theirs",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "scratch/"},
+        "Expiration": {"Days": 9},
+    } in sent
+    assert len(sent) == 1 + len(want["Lifecycle"])
+
+
 def test_a_log_bucket_of_others_is_used_as_it_is(bench: Bench, cloud: Cloud) -> None:
     logged = replace(cloud, log_bucket=unique("logs"))
     s3 = bench.ministack.client("s3")

@@ -119,7 +119,7 @@ class TestCodeVersions:
             ({"MIRROR_WHEELS": "best-per-floor"}, {"wheel_plan"}),
             ({"MIRROR_GLIBC": "2.17"}, {"wheel_plan"}),
             ({"MIRROR_MACOS": "14.0"}, {"wheel_plan"}),
-            ({"MIRROR_HOME": "elsewhere"}, {"s3_sync"}),
+            ({"MIRROR_HOME": "elsewhere"}, {"s3_sync", "verification_report"}),
             ({"ORBIT_PROJECT": "shop/poetry.lock"}, {"lock"}),
             ({"MIRROR_ALLOW_UNHASHED": "true"}, {"lock", "requirements"}),
             ({"MIRROR_REQUIREMENTS_DEV": "shop/dev.txt"}, {"lock"}),

@@ -34,7 +34,7 @@ from mirror_pipeline.domain.infra_distribution import (
     origin_domain,
     updated_config,
 )
-from mirror_pipeline.domain.infra_wanted import Known, mark, wanted
+from mirror_pipeline.domain.infra_wanted import Known, mark, rules_of_others, wanted
 
 CLOUD = Cloud(bucket="wheels.example", region="eu-central-1", mode="generations")
 IDS = {
@@ -290,11 +290,27 @@ def test_the_bucket_is_private_versioned_encrypted_and_forgets() -> None:
     assert len([path for path in fields if path.startswith("PublicAccess.")]) == 4
     assert fields["Versioning"] == "Enabled"
     assert fields["Encryption.SSEAlgorithm"] == "AES256"
-    old = "Lifecycle(noncurrent-versions).NoncurrentVersionExpiration"
-    assert (fields[f"{old}.NoncurrentDays"], fields[f"{old}.NewerNoncurrentVersions"]) == (30, 3)
-    unfinished = "Lifecycle(unfinished-uploads).AbortIncompleteMultipartUpload"
+    unfinished = "Lifecycle.unfinished-uploads.AbortIncompleteMultipartUpload"
     assert fields[f"{unfinished}.DaysAfterInitiation"] == 2
+    assert fields["Lifecycle.delete-markers.Expiration.ExpiredObjectDeleteMarker"] is True
     assert fields["Tags.mirror-pipeline"] == CLOUD.bucket
+
+
+def test_old_versions_of_the_books_are_kept_and_those_of_all_else_go() -> None:
+    rules = wanted("bucket", CLOUD, Known())["Lifecycle"]
+    old = "NoncurrentVersionExpiration"
+    by_prefix = {rule["Filter"]["Prefix"]: rule[old] for rule in rules.values() if old in rule}
+    assert by_prefix.pop(".mirror/") == {"NoncurrentDays": 30, "NewerNoncurrentVersions": 3}
+    assert by_prefix == {key: {"NoncurrentDays": 30} for key in ("packages/", "g/", "simple/")}
+    assert all(rule["ID"] == name for name, rule in rules.items())
+
+
+def test_rules_of_others_are_no_difference_and_are_named() -> None:
+    state = wanted("bucket", CLOUD, Known())
+    more = {**state, "Lifecycle": {**state["Lifecycle"], "theirs": {"ID": "theirs", "Status": "Enabled"}}}
+    assert changes_between(state, more) == ()
+    assert rules_of_others(more["Lifecycle"]) == ("theirs",)
+    assert rules_of_others(wanted("log bucket", CLOUD, Known())["Lifecycle"]) == ()
 
 
 def test_a_key_encrypts_the_bucket() -> None:
@@ -306,7 +322,7 @@ def test_a_key_encrypts_the_bucket() -> None:
 def test_the_log_bucket_takes_acls_and_forgets_after_90_days() -> None:
     fields = flatten(wanted("log bucket", replace(CLOUD, log_bucket="logs"), Known()))
     assert fields["Ownership"] == "BucketOwnerPreferred"
-    assert fields["Lifecycle(old-logs).Expiration.Days"] == 90
+    assert fields["Lifecycle.old-logs.Expiration.Days"] == 90
     assert "Versioning" not in fields
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ NOW, LATER = "2026-11-20T00:00:00+00:00", "2026-12-20T00:00:00+00:00"
 HOLD = Hold(1, "r2", "it broke", "ann@example", NOW)
 
 words = st.text(max_size=6)
+times = st.just("") | st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat)
 keys = st.text(max_size=12)
 stored = st.builds(Stored, words, st.integers(0, 10**12), words)
 objects = st.dictionaries(keys, stored, max_size=4)
@@ -43,7 +45,7 @@ def ledgers(draw: st.DrawFn) -> Ledger:
         live=draw(one),
         switching=draw(one),
         generations=tuple(
-            replace(generation(number), left=draw(words), removed=draw(words)) for number in numbers
+            replace(generation(number), left=draw(times), removed=draw(times)) for number in numbers
         ),
         packages=draw(objects),
         placed=draw(objects),
@@ -378,3 +380,10 @@ def test_books_never_claim_what_is_not_there(steps: list[tuple[tuple[object, ...
         numbers = [one.number for one in bucket.books.generations]
         assert numbers == sorted(set(numbers))
         assert all(one.left for one in bucket.books.generations if one.number not in bucket.books.shown)
+
+
+@pytest.mark.parametrize("left", ["yesterday", "2026-11-20T00:00:00"])
+def test_a_time_that_is_none_is_refused(left: str) -> None:
+    books = Ledger(next=2, live=1, generations=(generation(1, left=left),))
+    with pytest.raises(DocumentError, match="damaged"):
+        parse_ledger(books.to_bytes())

@@ -236,6 +236,11 @@ def test_a_damaged_book_is_an_error_that_names_it(content: bytes) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_a_damaged_book_in_a_bucket_does_not_claim_that_nobody_is_let_in() -> None:
+    with pytest.raises(DocumentError, match="cannot be read, and whoever was let in before still is"):
+        parse_book(b"damaged", "s3://wheels/.mirror/tokens.json")
+
+
 def test_the_way_out_of_a_damaged_book_is_a_closed_one() -> None:
     with pytest.raises(DocumentError) as caught:
         parse_book(b"damaged")

@@ -256,9 +256,11 @@ def test_without_a_function_nothing_is_written(ministack: Ministack) -> None:
             attempt(world.access())
         assert "infra apply" in caught.value.hint
     assert world.memory.objects == {}
-    assert tokens.listing(world.access()).problems == (
+    listed = tokens.listing(world.access())
+    assert listed.problems == (
         "cloudfront: the mirror's function does not exist: nobody is asked for a token",
     )
+    assert "infra apply" in listed.remedy
 
 
 def test_a_function_by_somebody_else_is_left_alone(ministack: Ministack) -> None:
@@ -299,7 +301,29 @@ def test_what_the_edge_does_otherwise_is_listed_and_mended(
     assert world.edge.generation == 9
 
 
+def test_a_lost_book_opens_nothing(world: World) -> None:
+    """The list is removed behind our back: the edge goes on to ask, and says so, until it is opened."""
+    add(world.access(), "ci")
+    closed = world.edge
+    del world.memory.objects[TOKENS_KEY]
+
+    sender: Any = SimpleNamespace(turn=SimpleNamespace(is_mine=lambda: True))
+    EdgeFront(world.memory, lambda: world.function).show(9, {}, sender)
+    assert world.edge == Edge(9, closed.tokens)
+    assert len(tokens.listing(world.access()).problems) == 1
+    for attempt in (lambda a: add(a, "cd"), lambda a: tokens.revoke(a, "ci")):
+        with pytest.raises(DocumentError, match="the list of tokens is gone"):
+            attempt(world.access())
+    assert world.edge == Edge(9, closed.tokens)
+
+    tokens.open_to_all(world.access())
+    assert world.edge == Edge(9)
+    add(world.access(), "cd")
+    assert world.edge == Edge(9, world.book.digests)
+
+
 def test_an_edge_that_asks_though_the_mirror_is_public(world: World) -> None:
+    tokens.open_to_all(world.access())
     function = world.function
     deployed = function.read()
     assert deployed is not None

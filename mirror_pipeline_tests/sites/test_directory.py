@@ -17,7 +17,7 @@ from mirror_pipeline.adapters.store import WheelStore
 from mirror_pipeline.domain.generations import Provenance
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest, make_manifest
 from mirror_pipeline.domain.wheelset import Held
-from mirror_pipeline.errors import StorageError
+from mirror_pipeline.errors import DocumentError, StorageError
 from mirror_pipeline.sites.directory import DirectorySite
 from mirror_pipeline.sites.site import Publication
 from mirror_pipeline_tests.wheels import wheel
@@ -240,3 +240,15 @@ def test_pages_that_are_gone_have_no_digest(site: DirectorySite, home: Path) -> 
     (site.link / "simple/index.html").unlink()
 
     assert set(site.page_digests(manifest("one"))) == {"simple/alpha/index.html"}
+
+
+@pytest.mark.parametrize("name", ["1.json", "hold.json"])
+def test_a_damaged_record_is_named_with_what_helps(site: DirectorySite, name: str) -> None:
+    site.publish(publication("one", pages("one")), Silent())
+    record = site.generations / name
+    record.write_text("{")
+    with pytest.raises(DocumentError, match="remove it") as caught:
+        site.status()
+    assert str(record) in str(caught.value)
+    record.unlink()
+    assert [one.number for one in site.status().generations] == [1]

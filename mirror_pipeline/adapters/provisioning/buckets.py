@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from mirror_pipeline.adapters.aws import Client, code_of
 from mirror_pipeline.adapters.provisioning.calls import as_tags, ask, ask_if_there
 from mirror_pipeline.domain.iam import TAG
 from mirror_pipeline.domain.infra import Change, Kind, Observed, State
+from mirror_pipeline.domain.infra_wanted import rules_of_others
 from mirror_pipeline.errors import CloudError, SettingsError
 
 _NO_BUCKET = ("404", "NoSuchBucket", "NotFound")
@@ -61,9 +62,9 @@ _SECTIONS: Mapping[str, _Section] = {
     "Lifecycle": _Section(
         "get_bucket_lifecycle_configuration",
         "NoSuchLifecycleConfiguration",
-        lambda answer: answer.get("Rules", []),
+        lambda answer: _rules(answer.get("Rules", ())),
         "put_bucket_lifecycle_configuration",
-        lambda value: {"LifecycleConfiguration": {"Rules": list(value)}},
+        lambda value: {"LifecycleConfiguration": {"Rules": list(value.values())}},
     ),
     "Tags": _Section(
         "get_bucket_tagging",
@@ -73,6 +74,17 @@ _SECTIONS: Mapping[str, _Section] = {
         lambda value: {"Tagging": {"TagSet": as_tags(value)}},
     ),
 }
+
+
+def _rules(found: Sequence[Mapping[str, Any]]) -> State:
+    """Lifecycle rules by their ids, in today's form: S3 takes no rules of both forms together."""
+    return {str(rule.get("ID") or f"rule {number}"): _filtered(rule) for number, rule in enumerate(found, 1)}
+
+
+def _filtered(rule: Mapping[str, Any]) -> State:
+    if "Prefix" not in rule:
+        return rule
+    return {**{key: v for key, v in rule.items() if key != "Prefix"}, "Filter": {"Prefix": rule["Prefix"]}}
 
 
 def _encryption(rule: Mapping[str, Any]) -> State:
@@ -117,7 +129,9 @@ class Bucket:
         if self.kind == "log bucket" and TAG not in tags:  # several mirrors may share one
             return self._used_as_it_is(state)
         ours = self.kind == "log bucket" or tags.get(TAG) == self.tags[TAG]
-        return Observed(self.name, ours, state, arn=f"arn:aws:s3:::{self.name}")
+        rules = ", ".join(rules_of_others(state["Lifecycle"] or ()))
+        note = f"lifecycle rules of others stay: {rules}" if rules else ""
+        return Observed(self.name, ours, state, arn=f"arn:aws:s3:::{self.name}", note=note)
 
     def _used_as_it_is(self, state: State) -> Observed:
         """A log bucket of somebody else's, which is never changed; CloudFront delivers by ACL only."""
@@ -148,11 +162,13 @@ class Bucket:
         return Observed(self.name, True, wanted)
 
     def update(self, observed: Observed, wanted: State, changes: Collection[Change]) -> Observed:
-        """Write the settings that differ; tags of others stay."""
+        """Write the settings that differ; tags and lifecycle rules of others stay."""
         touched = {name[0] for change in changes if (name := _SECTION.match(change.field))}
         values = {key: value for key, value in wanted.items() if key in touched and key != "Tags"}
         if not observed.ours or "Tags" in touched:
             values["Tags"] = {**(observed.state["Tags"] or {}), **self.tags}
+        if "Lifecycle" in values:
+            values["Lifecycle"] = {**(observed.state["Lifecycle"] or {}), **values["Lifecycle"]}
         self._put(values)
         return Observed(self.name, True, {**observed.state, **values}, arn=observed.arn)
 

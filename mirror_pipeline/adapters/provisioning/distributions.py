@@ -46,8 +46,8 @@ class Distribution:
 
     @property
     def name(self) -> str:
-        """What stands for it while it has no id."""
-        return self.cloud.distribution or mark(self.cloud.bucket)
+        """Its comment, which stands for it while it has no id."""
+        return mark(self.cloud.bucket)
 
     def read(self) -> Observed | None:
         """The configured one, or the one that has our comment, or the one with the bucket as its origin."""
