@@ -173,7 +173,7 @@ def test_lifecycle_rules_of_others_stay_and_ours_of_before_are_replaced(bench: B
 
 def test_a_rule_of_the_older_form_is_written_in_todays(cloud: Cloud) -> None:
     old = {"ID": "theirs", "Status": "Enabled", "Prefix": "scratch/", "Expiration": {"Days": 9}}
-    answers = {
+    answers: Mapping[str, Sequence[Any]] = {
         "head_bucket": [{}], "get_bucket_lifecycle_configuration": [{"Rules": [old]}],
         "get_bucket_versioning": [{}], "put_bucket_lifecycle_configuration": [{}],
         "get_bucket_ownership_controls": [refusal("OwnershipControlsNotFoundError")],
