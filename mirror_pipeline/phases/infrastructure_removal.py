@@ -15,7 +15,7 @@ from mirror_pipeline.adapters.aws import code_of, waiting
 from mirror_pipeline.adapters.provisioning.calls import Resource
 from mirror_pipeline.adapters.provisioning.certificates import Certificate
 from mirror_pipeline.adapters.provisioning.distributions import Distribution
-from mirror_pipeline.adapters.provisioning.objects import delete_versions, versions
+from mirror_pipeline.adapters.provisioning.objects import empty, versions
 from mirror_pipeline.domain.bucket_layout import ERROR_PAGE
 from mirror_pipeline.domain.infra import Kind, Observed, PendingError, Removal
 from mirror_pipeline.errors import CloudError
@@ -138,7 +138,7 @@ def _empty(account: Account, bucket: str, prefix: str) -> None:
         gone[0] += number
         account.progress.say(f"bucket {bucket}: {gone[0]} versions of objects deleted")
 
-    delete_versions(s3, bucket, versions(s3, bucket, prefix), tell)
+    empty(s3, bucket, prefix, tell)
 
 
 def _delete_once_unused(account: Account, going: _Going) -> None:

@@ -323,6 +323,7 @@ def test_a_lost_book_opens_nothing(world: World) -> None:
 
 
 def test_an_edge_that_asks_though_the_mirror_is_public(world: World) -> None:
+    add(world.access(), "ci")
     tokens.open_to_all(world.access())
     function = world.function
     deployed = function.read()

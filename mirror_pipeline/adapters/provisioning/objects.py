@@ -117,6 +117,12 @@ def versions(client: Client, bucket: str, prefix: str = "") -> Iterator[Version]
             marker["VersionIdMarker"] = page["NextVersionIdMarker"]
 
 
+def empty(client: Client, bucket: str, prefix: str, on_deleted: Callable[[int], None]) -> None:
+    """Delete every version for good. Each batch is listed from the start: a marker must not be deleted."""
+    while batch := list(islice(versions(client, bucket, prefix), _BATCH)):
+        delete_versions(client, bucket, iter(batch), on_deleted)
+
+
 def delete_versions(
     client: Client, bucket: str, found: Iterator[Version], on_deleted: Callable[[int], None] = lambda _: None
 ) -> None:
