@@ -23,6 +23,7 @@ from mirror_pipeline.sites.bucket import BucketSite
 from mirror_pipeline.sites.lease import LEASE, SECONDS
 from mirror_pipeline.sites.site import Publication
 from mirror_pipeline_tests.aws_servers import Ministack
+from mirror_pipeline_tests.fakes import upload_of
 from mirror_pipeline_tests.sites.places import (
     ALPHA,
     BETA,
@@ -205,6 +206,11 @@ def test_of_many_publishers_at_once_one_wins(
     assert is_whole(place.shown(), publications[0])
 
 
+def claims(place: MemoryPlace) -> list[str]:
+    """Who wants the bucket, or has it."""
+    return [key for key in place.objects if key.startswith(LEASE)]
+
+
 class TestWithoutConditions:
     """Servers that ignore conditions: a lease keeps publishers apart, and they are told."""
 
@@ -214,7 +220,7 @@ class TestWithoutConditions:
 
     def test_the_publisher_is_told(self, place: MemoryPlace, ours: Publication) -> None:
         assert IGNORES_CONDITIONS in place.site().publish(ours, Silent()).notes
-        assert LEASE not in place.objects
+        assert not claims(place)
 
     @pytest.mark.parametrize("act", ["publish", "roll back", "collect"])
     def test_one_at_a_time(
@@ -236,6 +242,64 @@ class TestWithoutConditions:
 
         publish(place.site(other), theirs)
         assert len(raised) == 1
+        assert is_whole(place.shown(), theirs)
+
+    @pytest.mark.parametrize("host", ["here", "there"])
+    def test_of_two_that_claim_it_at_once_one_gets_it_however_slow_the_other_is(
+        self, place: MemoryPlace, ours: Publication, theirs: Publication, host: str
+    ) -> None:
+        """The second one does all of its work, or fails, at each request of the first one's claim."""
+        count = 0
+        for when in ("before", "after"):
+            for point in range(1, 12):
+                place = MemoryPlace(edge=False, conditional=False)
+                publish(place.site(), ours)
+                asked: list[str] = []
+                errors: list[PublisherConflictError] = []
+
+                def other(
+                    _operation: str, key: str, place: MemoryPlace = place, asked: list[str] = asked,
+                    point: int = point, errors: list[PublisherConflictError] = errors,
+                ) -> None:  # fmt: skip
+                    asked.append(key)
+                    if len(asked) == point:
+                        try:
+                            publish(place.site(host=host), theirs)
+                        except PublisherConflictError as error:
+                            errors.append(error)
+
+                first = place.site(other) if when == "before" else place.site(after=other)
+                try:
+                    publish(first, theirs)
+                except PublisherConflictError as error:
+                    errors.append(error)
+                assert len(errors) < 2, (when, point)
+                assert is_whole(place.shown(), theirs), (when, point)
+                assert not claims(place)
+                assert place.site().reconcile()[1] == ()
+                count += len(errors)
+        assert count
+
+    def test_a_claim_that_is_half_written_counts_for_a_while(
+        self, place: MemoryPlace, ours: Publication
+    ) -> None:
+        place.site().store.put(upload_of(f"{LEASE}half.json", b'{"na'))
+        with pytest.raises(PublisherConflictError, match="somebody else is publishing"):
+            publish(place.site(), ours)
+        place.publishers.now += SECONDS + 1
+        publish(place.site(), ours)
+        assert not claims(place)
+
+    def test_who_was_taken_to_be_over_has_lost(
+        self, place: MemoryPlace, ours: Publication, theirs: Publication
+    ) -> None:
+        def asleep(operation: str, key: str) -> None:
+            if operation == "put" and key.startswith("packages/") and place.publishers.now < 1_800_000_300:
+                place.publishers.now += SECONDS + 1
+                publish(place.site(host="there"), theirs)
+
+        with pytest.raises(PublisherConflictError, match="is publishing"):
+            publish(place.site(asleep), ours)
         assert is_whole(place.shown(), theirs)
 
     def test_a_lease_of_a_dead_process_of_this_host_does_not_count(
@@ -262,7 +326,7 @@ class TestWithoutConditions:
         def slowly(operation: str, key: str) -> None:
             if operation == "put" and key.startswith("packages/"):
                 place.publishers.now += SECONDS * 0.4
-            if operation == "put" and key == LEASE:
+            if operation == "put" and key.startswith(LEASE):
                 written.append(place.publishers.now)
 
         publish(place.site(slowly), ours)
@@ -277,4 +341,4 @@ class TestWithoutConditions:
 
         with pytest.raises(CloudError):
             publish(place.site(die, host="here"), publication)
-        assert LEASE in place.objects
+        assert claims(place)
