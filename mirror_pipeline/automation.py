@@ -1,13 +1,17 @@
 """What runs by itself: the condition that follows changes, the lock sensor and the nightly schedule.
 
-The sensor requests a run of ``lock`` when the files change. From there the condition orders the minimum:
-what became missing, what has new code, and what a dependency's new *data version* made stale. It reacts to
+The sensor requests a run of ``lock`` and ``requirements`` when the files change. From there the condition
+orders the minimum: what became missing, what has new code, and what a dependency's new *data version* made
+stale; but nothing that stands on a failed dependency, so that half a change is never published. It reacts to
 changes once, so what failed is not tried again; that is the nightly schedule's part, which asks the
 planner of ``staleness`` and starts with the most upstream level that is not fresh.
+
+While a command has the mirror's home alone, nothing is asked for: the command does it.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,11 +27,31 @@ from mirror_pipeline.phases.publication import live_version
 from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
 from mirror_pipeline.staleness import State, asset_states, most_upstream
 
-_SENSOR_SECONDS = 30
+_SENSOR_SECONDS = 2
+"""The daemon looks every five seconds at what is due; with more, each level of assets would wait longer."""
 
 
-def condition() -> dg.AutomationCondition[Any]:
-    """Recompute what changed, once, when everything it needs is there and at rest."""
+class HomeIsFree(dg.AutomationCondition[dg.AssetKey]):
+    """True while no command has the mirror's home alone."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._turns = mirror.turns
+
+    @property
+    def name(self) -> str:
+        """What the UI shows."""
+        return "no command has the mirror's home alone"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """All of what is asked about, or nothing."""
+        free = not self._turns.taken_alone()
+        return dg.AutomationResult(context, context.candidate_subset if free else context.get_empty_subset())
+
+
+def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
+    """Recompute what changed, once, when everything it needs is there, in order and at rest."""
+    by_hand = dg.AssetSelection.assets(*graph.BY_HAND)
+    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
     changed: dg.AutomationCondition[Any] = (
         dg.AutomationCondition.newly_missing()
         | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
@@ -35,35 +59,47 @@ def condition() -> dg.AutomationCondition[Any]:
     )
     return (
         changed.since_last_handled()
-        & ~dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets(*graph.BY_HAND))
+        & ~dg.AutomationCondition.any_deps_missing().ignore(by_hand)
+        & ~dg.AutomationCondition.any_deps_match(failed).ignore(by_hand)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
+        & HomeIsFree(mirror)
     )
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Evaluates the conditions; running from the start, one run per partition."""
-    return dg.AutomationConditionSensorDefinition(
-        "automation",
-        target=dg.AssetSelection.all(),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=_SENSOR_SECONDS,
-        emit_backfills=False,
-        description="Recomputes what a change made stale.",
-    )
+    """Evaluates the conditions; running from the start, one run per partition.
+
+    In the code server, which alone knows conditions of our own. Dagster calls that a beta; its minor version
+    is pinned, and the daemon tests would show a change.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.AutomationConditionSensorDefinition(
+            "automation",
+            target=dg.AssetSelection.all(),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=_SENSOR_SECONDS,
+            emit_backfills=False,
+            use_user_code_server=True,
+            run_tags={graph.WHY: "what it is made from changed: see the evaluation of its condition"},
+            description="Recomputes what a change made stale.",
+        )
 
 
 def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
-    """Requests a snapshot when the content of the configured lock files changes."""
+    """Requests a snapshot, and what follows from every one, when the content of the lock files changes."""
 
     @dg.sensor(
         name="lock_sensor",
-        asset_selection=[graph.LOCK],
+        asset_selection=[graph.LOCK, graph.REQUIREMENTS],
         minimum_interval_seconds=_SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the configured lock files, by content.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if holder := mirror.turns.taken_alone():
+            return dg.SkipReason(f"{holder} has the mirror's home alone")
         try:
             version = current_version(mirror)
         except MirrorError as error:
@@ -72,7 +108,11 @@ def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
         if version in (context.cursor, recorded):
             return dg.SkipReason("the lock files have not changed")
         # The run is part of the key: a change that is taken back is a change, though its version is known.
-        request = dg.RunRequest(run_key=f"{version}/{run}", asset_selection=[dg.AssetKey(graph.LOCK)])
+        request = dg.RunRequest(
+            run_key=f"{version}/{run}",
+            asset_selection=[dg.AssetKey(graph.LOCK), dg.AssetKey(graph.REQUIREMENTS)],
+            tags={graph.WHY: "the lock files changed" if recorded else "the lock was never read"},
+        )
         return dg.SensorResult(run_requests=[request], cursor=version)
 
     return watch
@@ -107,6 +147,7 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
                 run_key=f"{context.scheduled_execution_time.isoformat()}/{state.asset}/{state.partition}",
                 asset_selection=[key],
                 partition_key=state.partition,
+                tags={graph.WHY: state.why or state.status},
             )
 
     return tick

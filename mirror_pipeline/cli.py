@@ -19,6 +19,7 @@ from mirror_pipeline import (
     cli_tokens,
     commands,
     history_commands,
+    refresh_commands,
     results,
     serving_commands,
 )
@@ -77,18 +78,27 @@ def _invocation(config: Path | None, as_json: bool) -> Invocation:
     )
 
 
+_wait = click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Wait while somebody else works on this mirror (the default), or end with 3 at once.",
+)
+
+
 @_command("setup")
-def setup(call: Invocation) -> Answer:
+@_wait
+def setup(call: Invocation, *, wait: bool) -> Answer:
     """Make the mirror: everything that 'refresh' does, on a fresh machine."""
-    return commands.setup_command(call)
+    return refresh_commands.setup_command(call, wait=wait)
 
 
 @_command("refresh")
 @click.option("--force", is_flag=True, help="Recompute everything, whether stale or not; ends a rollback.")
 @click.option("--repair", is_flag=True, help="Put right what was changed in the store or the bucket.")
-def refresh(call: Invocation, *, force: bool, repair: bool) -> Answer:
+@_wait
+def refresh(call: Invocation, *, force: bool, repair: bool, wait: bool) -> Answer:
     """Recompute what is stale, and publish it."""
-    return commands.refresh_command(call, force=force, repair=repair)
+    return refresh_commands.refresh_command(call, force=force, repair=repair, wait=wait)
 
 
 @_command("generations")

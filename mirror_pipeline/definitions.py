@@ -6,7 +6,7 @@ import os
 
 import dagster as dg
 
-from mirror_pipeline import automation
+from mirror_pipeline import automation, recovery
 from mirror_pipeline.assets import (
     graph,
     index,
@@ -27,7 +27,7 @@ _RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIA
 
 def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRIES) -> dg.Definitions:
     """Assets, automation and resources of one mirror. ``retries`` is for the assets that use the network."""
-    versions, condition = graph.code_versions(mirror), automation.condition()
+    versions, condition = graph.code_versions(mirror), automation.condition(mirror)
     on_aws = mirror.settings.cloud.on_aws
     return dg.Definitions(
         assets=[
@@ -41,7 +41,11 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
             verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
         ],
         schedules=[automation.nightly(mirror)],
-        sensors=[automation.automation_sensor(), automation.lock_sensor(mirror)],
+        sensors=[
+            automation.automation_sensor(),
+            automation.lock_sensor(mirror),
+            recovery.recovery_sensor(mirror),
+        ],
         resources={graph.RESOURCE: mirror_resource(mirror)},
         executor=dg.in_process_executor,
     )

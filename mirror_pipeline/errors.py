@@ -153,6 +153,13 @@ class PublisherConflictError(MirrorError):
     permanent = False
 
 
+class BusyError(MirrorError):
+    """Somebody else works on the mirror's home: facts ``home``, ``by``."""
+
+    kind = "busy"
+    permanent = False
+
+
 class RunFailedError(MirrorError):
     """A pipeline run failed for a reason that is not one of ours: facts ``asset``, ``partition``."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from mirror_pipeline import results
 from mirror_pipeline.adapters.documents import as_plain
-from mirror_pipeline.commands import Answer, Invocation
+from mirror_pipeline.commands import Answer, Invocation, alone
 from mirror_pipeline.domain.generations import Generation, SiteStatus
 from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.phases.history import collect, roll_back
@@ -81,7 +82,8 @@ def _record(call: Invocation, mirror: Mirror, reason: str) -> None:
 
 def gc_command(call: Invocation, *, yes: bool) -> Answer:
     """Remove what no kept generation needs; without ``yes`` only say what would go."""
-    site, store = collect(call.mirror, delete=yes)
+    with alone(call.mirror, "gc") if yes else nullcontext(call.mirror) as mirror:
+        site, store = collect(mirror, delete=yes)
     if not call.json:
         _print_collected(call, site, store, done=yes)
     return {

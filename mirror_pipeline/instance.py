@@ -20,6 +20,33 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# A lock change goes through up to six levels of assets: what waits in the queue is looked at every second.
+run_queue:
+  max_concurrent_runs: 4
+  dequeue_interval_seconds: 1
+# A run whose process was killed is begun again. One that failed with an error is not: the asset has tried
+# again where that could help, and the nightly schedule asks for it anew.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  cancel_timeout_seconds: 180
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
+# The freshness policy of verification_report is looked at.
+freshness:
+  enabled: true
+sensors:
+  use_threads: true
+  num_workers: 4
+retention:
+  sensor:
+    purge_after_days:
+      skipped: 1
+      success: 30
+      failure: 30
+      started: 30
 """
 
 

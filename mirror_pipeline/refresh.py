@@ -23,6 +23,7 @@ from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import refuse_unprovisioned
 from mirror_pipeline.phases.requirements import read_projects, refuse_overwriting
 from mirror_pipeline.phases.wheel_plan import plan_for
+from mirror_pipeline.recovery import fail_abandoned
 from mirror_pipeline.staleness import CODE_VERSION, DATA_VERSION, State, asset_states, dependencies, specs_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -68,6 +69,8 @@ def refresh(
     ``repair`` looks at every stored file, and behind the books of a bucket, and puts right what was changed.
     """
     refuse_unprovisioned(mirror)
+    for run in fail_abandoned(mirror, instance):
+        mirror.progress.say(f"note: run {run} was killed at work; it is recorded as failed")
     mirror = replace(mirror, force=force, repair=repair)
     definitions = build_definitions(mirror, retries=None)
     specs = specs_of(list(definitions.resolve_all_asset_specs()))
@@ -135,7 +138,11 @@ def _execute(
             asset_selection=[key],
             partition_key=state.partition,
             run_config=_QUIET,
-            tags=dict(tags or {}),
+            tags={
+                graph.BY: graph.COMMAND_LINE,
+                **({graph.WHY: state.why} if state.why else {}),
+                **(tags or {}),
+            },
         )
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None

@@ -36,9 +36,12 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "assets": {"phases", "adapters", "domain", "errors"},
     "staleness": {"assets"},
     "automation": {"assets", "domain", "phases", "staleness", "errors"},
-    "definitions": {"assets", "automation", "configuration", "phases", "resources"},
+    "recovery": {"phases"},
+    "definitions": {"assets", "automation", "configuration", "phases", "recovery", "resources"},
     "instance": {"adapters", "settings", "errors"},
-    "refresh": {"assets", "automation", "definitions", "domain", "errors", "phases", "staleness"},
+    "refresh": {
+        "assets", "automation", "definitions", "domain", "errors", "phases", "recovery", "staleness"
+    },
     "results": {"adapters", "domain", "errors"},
     "commands": {"adapters", "domain", "errors", "instance", "phases", "refresh", "results", "settings"},
     "token_commands": {"adapters", "commands", "domain", "errors", "phases", "results"},
@@ -50,17 +53,22 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "history_commands": {
         "adapters", "commands", "domain", "instance", "phases", "refresh", "results", "sites"
     },
+    "refresh_commands": {
+        "commands", "domain", "errors", "instance", "phases", "refresh", "results"
+    },
     "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
     "cli": {
         "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "errors", "history_commands",
-        "results", "serving_commands", "",
+        "refresh_commands", "results", "serving_commands", "",
     },
     "__main__": {"cli"},
     "": set(),
 }  # fmt: skip
 """One way only: definitions → assets, resources → phases → adapters → lockfiles, domain → errors."""
 
-KNOW_DAGSTER = {"definitions", "automation", "staleness", "resources", "refresh", "instance", "assets"}
+KNOW_DAGSTER = {
+    "definitions", "automation", "staleness", "resources", "recovery", "refresh", "instance", "assets"
+}  # fmt: skip
 PURE = {"domain", "lockfiles", "cloud_settings", "config_values", "settings", "errors"}
 HTTP = {
     "aiohttp", "boto3", "botocore", "http", "httpx", "obstore", "pycurl", "requests", "socketserver",

@@ -161,7 +161,7 @@ class TestLockSensor:
             answer = lock_tick(bench, instance)
             assert isinstance(answer, dg.SensorResult)
             (request,) = answer.run_requests or ()
-            assert request.asset_selection == [dg.AssetKey("lock")]
+            assert request.asset_selection == [dg.AssetKey("lock"), dg.AssetKey("requirements")]
             assert answer.cursor == current_version(bench.mirror())
             again = lock_tick(bench, instance, answer.cursor)
         assert isinstance(again, dg.SkipReason)
@@ -286,6 +286,7 @@ class TestDefinitions:
         assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
             "automation": dg.DefaultSensorStatus.RUNNING,
             "lock_sensor": dg.DefaultSensorStatus.RUNNING,
+            "recovery": dg.DefaultSensorStatus.RUNNING,
         }
         assert {schedule.name: schedule.default_status for schedule in repository.schedule_defs} == {
             "nightly": dg.DefaultScheduleStatus.RUNNING

@@ -30,6 +30,11 @@ COMPLETE = "complete"
 HELD = "rolled back"
 """Metadata key of ``s3_sync``: what a rollback holds, and why; '' where nothing does."""
 
+BY, COMMAND_LINE = "mirror/by", "command-line"
+"""Tag of runs that the command line made in its own process, and its value."""
+WHY = "mirror/why"
+"""Tag of a run: why it was asked for."""
+
 _ASKING, _HOLDING, _SERVING = "lock_files", "wheel_sets", "publication"
 GROUPS = {
     LOCK: _ASKING,

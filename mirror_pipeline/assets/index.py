@@ -6,6 +6,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, size
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.phases.index import Index, make_index
 from mirror_pipeline.phases.mirror import Mirror
 
@@ -23,8 +24,10 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         kinds={"html", "json"},
         automation_condition=automation,
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="Project pages as HTML (PEP 503) and JSON (PEP 691), relocated locks, and the manifest.",
     )
+    @in_turn
     def index(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
             made = make_index(context.resources.mirror)

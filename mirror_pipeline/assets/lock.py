@@ -7,6 +7,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.report import table
 from mirror_pipeline.phases.lock import Snapshot, take_snapshot
 from mirror_pipeline.phases.mirror import Mirror
@@ -21,9 +22,11 @@ def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
         code_version=version,
         kinds={"toml", "file"},
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="A snapshot, by content hash, of the configured lock files and of what selection reads "
         "beside them. The sensor `lock_sensor` requests a run when they change.",
     )
+    @in_turn
     def lock(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
             taken = take_snapshot(context.resources.mirror)

@@ -6,6 +6,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.naming import UnknownHashes
 from mirror_pipeline.domain.report import table
 from mirror_pipeline.phases.mirror import Mirror
@@ -31,10 +32,12 @@ def build(
         automation_condition=automation,
         retry_policy=retries,
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="What the locks pin: `requirements-prod.txt`, `requirements-all.txt` (names, versions, "
         "markers, hashes) and `pylock.toml` (PEP 751). Upstream is asked for the names of files that are "
         "locked by hash only.",
     )
+    @in_turn
     def requirements(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
             made = make_requirements(context.resources.mirror)

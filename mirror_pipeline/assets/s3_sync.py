@@ -8,6 +8,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import failures_explained, markdown_list, progress_of
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import Published, live_version, publish
 
@@ -31,8 +32,10 @@ def build(
         automation_condition=automation,
         retry_policy=retries,
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="Publishes the index: a new generation beside the live one, then one atomic switch.",
     )
+    @in_turn
     def s3_sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         mirror: Mirror = context.resources.mirror
         with failures_explained():

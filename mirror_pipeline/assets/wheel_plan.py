@@ -6,6 +6,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.report import coverage_table, floor_table, gap_table
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import plan_platform
@@ -23,8 +24,10 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         kinds={"python"},
         automation_condition=automation,
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="Before any download: the artifacts a platform wants, and every gap with its reason.",
     )
+    @in_turn
     def wheel_plan(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with failures_explained():
             planned = plan_platform(context.resources.mirror, context.partition_key)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list, progress_of, size
+from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.report import size_table
 from mirror_pipeline.domain.wheelset import Held
 from mirror_pipeline.phases.mirror import Mirror
@@ -31,8 +32,10 @@ def build(
         automation_condition=automation,
         retry_policy=retries,
         required_resource_keys={graph.RESOURCE},
+        output_required=False,
         description="A platform's artifacts, fetched where missing, each checked against the lock's hash.",
     )
+    @in_turn
     def wheels(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         mirror: Mirror = context.resources.mirror
         with failures_explained():

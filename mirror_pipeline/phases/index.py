@@ -16,10 +16,13 @@ from mirror_pipeline.domain.requirements import Pinned, pylock
 from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
+from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
-from mirror_pipeline.phases.wheels import is_gathered, load_wheels
+from mirror_pipeline.phases.wheel_plan import document_of as plan_document
+from mirror_pipeline.phases.wheel_plan import is_planned
+from mirror_pipeline.phases.wheels import document_of, is_gathered, load_wheels
 
 DOCUMENT = "index"
 
@@ -47,9 +50,13 @@ class Indexed:
 
 
 def make_index(mirror: Mirror) -> Indexed:
-    """Build the index from the stored wheel sets of all platforms."""
+    """Build the index from the stored wheel sets of all platforms.
+
+    Raises ``DocumentError`` where one of them is not what its plan wants: half a change is not published.
+    """
     requirements = mirror.documents.read(REQUIREMENTS, Requirements)
     sets = [load_wheels(mirror, platform) for platform in mirror.settings.platforms]
+    refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
     contents = {**page_files(projects), **dict(_documents(requirements, sets))}
     manifest = make_manifest(
@@ -65,6 +72,25 @@ def make_index(mirror: Mirror) -> Indexed:
     return Indexed(index, manifest.digest, previous)
 
 
+def refuse_half_a_change(mirror: Mirror, requirements: str) -> None:
+    """Every platform's plan has to come from these requirements, and its wheel set from the plan."""
+    for platform in mirror.settings.platforms:
+        if not is_planned(mirror, platform, requirements):
+            raise DocumentError(
+                f"the plan of {platform} comes from other requirements than those of now",
+                hint=f"materialize 'wheel_plan' of {platform} first, or run 'mirror-pipeline refresh'",
+                document=plan_document(platform),
+            )
+    behind = [platform for platform in mirror.settings.platforms if not is_gathered(mirror, platform)]
+    if behind:
+        raise DocumentError(
+            f"the wheels of {', '.join(behind)} are not those that the plan wants",
+            hint=f"materialize 'wheels' of {behind[0]} first, or run 'mirror-pipeline refresh'",
+            document=document_of(behind[0]),
+            platforms=behind,
+        )
+
+
 def load_index(mirror: Mirror) -> Index:
     """The stored index."""
     return mirror.documents.read(DOCUMENT, Index)
@@ -78,7 +104,10 @@ def is_outdated(mirror: Mirror) -> bool:
     made, now = mirror.documents.find(DOCUMENT, Index), current_requirements(mirror)
     if made is None or now is None or made.manifest.requirements == now:
         return False
-    return all(is_gathered(mirror, platform) for platform in mirror.settings.platforms)
+    return all(
+        is_planned(mirror, platform, now) and is_gathered(mirror, platform)
+        for platform in mirror.settings.platforms
+    )
 
 
 def _documents(requirements: Requirements, sets: Sequence[WheelSet]) -> Iterator[tuple[str, bytes]]:

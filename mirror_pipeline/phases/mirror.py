@@ -10,6 +10,7 @@ from mirror_pipeline.adapters.documents import Documents
 from mirror_pipeline.adapters.fetching import Fetcher
 from mirror_pipeline.adapters.progress import Progress, Silent
 from mirror_pipeline.adapters.store import WheelStore
+from mirror_pipeline.adapters.turns import Turns
 from mirror_pipeline.settings import Settings
 from mirror_pipeline.sites.choosing import site_for
 from mirror_pipeline.sites.site import Site
@@ -26,6 +27,8 @@ class Mirror:
     fetcher: Fetcher
     progress: Progress
     today: Callable[[], date]
+    turns: Turns
+    """Who may work on the home."""
     force: bool = False
     """Whether a rollback that holds the site ends with the next publication."""
     repair: bool = False
@@ -48,4 +51,5 @@ def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror
         ),
         progress=progress or Silent(),
         today=lambda: datetime.now(timezone.utc).date(),
+        turns=Turns(home),
     )

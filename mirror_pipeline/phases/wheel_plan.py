@@ -15,6 +15,14 @@ from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import Read, Requirements
 
 DOCUMENT = "wheel_plan"
+_PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFrom:
+    """The version of the requirements that a plan was made from; the same plan may come from others too."""
+
+    requirements: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,14 @@ def plan_platform(mirror: Mirror, platform: str) -> Planned:
     Raises ``FetchFailedError``, and keeps the earlier plan, where upstream lists no file for a pin whose
     hashes are locked; not where failures are allowed.
     """
-    whole, _, warnings = plan_for(mirror, mirror.documents.read(REQUIREMENTS, Requirements))
+    requirements = mirror.documents.read(REQUIREMENTS, Requirements)
+    whole, _, warnings = plan_for(mirror, requirements)
     plan = whole.platforms[platform]
     if plan.failures and not mirror.settings.allow_failures:
         raise _failed(platform, plan.failures)
     previous = mirror.documents.find(document_of(platform), PlatformPlan)
     mirror.documents.write(document_of(platform), plan)
+    mirror.documents.write(f"{_PLANNED}/{platform}", PlannedFrom(requirements.version))
     return Planned(plan, whole, digest_of(plan), previous, warnings)
 
 
@@ -83,3 +93,9 @@ def _failed(platform: str, failures: Sequence[Gap]) -> FetchFailedError:
 def load_plan(mirror: Mirror, platform: str) -> PlatformPlan:
     """The stored plan of a platform."""
     return mirror.documents.read(document_of(platform), PlatformPlan)
+
+
+def is_planned(mirror: Mirror, platform: str, requirements: str) -> bool:
+    """Whether a platform's plan comes from these requirements; one that does not tell counts as such."""
+    planned = mirror.documents.find(f"{_PLANNED}/{platform}", PlannedFrom)
+    return planned is None or planned.requirements == requirements
