@@ -25,7 +25,7 @@ from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import live_version
 from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
-from mirror_pipeline.staleness import State, asset_states, most_upstream
+from mirror_pipeline.staleness import History, State, asset_states, most_upstream
 
 _SENSOR_SECONDS = 2
 """The daemon looks every five seconds at what is due; with more, each level of assets would wait longer."""
@@ -104,26 +104,29 @@ def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
             version = current_version(mirror)
         except MirrorError as error:
             return dg.SkipReason(str(error))
-        recorded, run = _recorded(context.instance)
-        if version in (context.cursor, recorded):
+        recorded, run, failed = _recorded(context.instance)
+        asked = f"{version}/{run}"  # a change that is taken back is a change, though its version is known
+        if asked == context.cursor or (version == recorded and not failed):
             return dg.SkipReason("the lock files have not changed")
-        # The run is part of the key: a change that is taken back is a change, though its version is known.
         request = dg.RunRequest(
-            run_key=f"{version}/{run}",
+            run_key=f"{asked}/{context.cursor}",
             asset_selection=[dg.AssetKey(graph.LOCK), dg.AssetKey(graph.REQUIREMENTS)],
             tags={graph.WHY: "the lock files changed" if recorded else "the lock was never read"},
         )
-        return dg.SensorResult(run_requests=[request], cursor=version)
+        return dg.SensorResult(run_requests=[request], cursor=asked)
 
     return watch
 
 
-def _recorded(instance: dg.DagsterInstance) -> tuple[str | None, str]:
-    """The data version of the last snapshot, and the run that took it."""
-    event = instance.get_latest_materialization_event(dg.AssetKey(graph.LOCK))
-    if event is None or event.asset_materialization is None:
-        return None, "first"
-    return (event.asset_materialization.tags or {}).get("dagster/data_version"), event.run_id
+def _recorded(instance: dg.DagsterInstance) -> tuple[str | None, str, bool]:
+    """The data version of the last snapshot, the run that took it, and whether a later one failed.
+
+    A lock that was broken and is mended again is what it was, but nobody has said so yet.
+    """
+    history = History(instance)
+    failed = history.failed_since(graph.LOCK, None)
+    record = history.latest(graph.LOCK, None)
+    return history.version(graph.LOCK, None), record.run_id if record else "first", failed
 
 
 def nightly(mirror: Mirror) -> dg.ScheduleDefinition:

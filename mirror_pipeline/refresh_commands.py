@@ -1,4 +1,4 @@
-"""What ``setup`` and ``refresh`` do: bring a mirror up to date, and say what became of it. Like ``commands``."""
+"""What ``setup`` and ``refresh`` do: bring a mirror up to date, and say what became of it."""
 
 from __future__ import annotations
 

@@ -13,17 +13,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import dagster as dg
 
+import mirror_pipeline
 from mirror_pipeline.instance import open_instance
 from mirror_pipeline_tests.mirrors import Workbench
-
-T = TypeVar("T")
 
 PATIENCE = 240.0
 """Seconds after which something that is waited for does not come; a busy machine is slow."""
@@ -37,7 +35,7 @@ class Ran:
     asset: str
     partition: str | None
     status: str
-    run_id: str
+    why: str
     created: float
     ended: float
 
@@ -45,9 +43,33 @@ class Ran:
 class Watched:
     """A process with webserver and daemon, and the history that it writes."""
 
-    def __init__(self, bench: Workbench, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.bench, self.process, self.log = bench, process, log
+    def __init__(self, bench: Workbench) -> None:
+        self.bench, self.log = bench, bench.root / "ui.log"
         self._history = bench.home / "dagster"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, for the first time or again."""
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        options = ["--config", str(self.bench.config), "--port", str(port)]
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mirror_pipeline", "ui", *options],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(Path(mirror_pipeline.__file__).parent.parent)},
+                cwd=self.bench.root,
+            )
+
+    def end(self) -> None:
+        """End it as a person does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def runs(self, since: float = 0.0) -> list[Ran]:
         """All runs that were created after a time, the oldest first."""
@@ -56,32 +78,90 @@ class Watched:
         found = [_ran(record) for record in records]
         return [run for run in found if run.created >= since]
 
-    def wait_for(self, what: str, look: Callable[[], T | None], patience: float = PATIENCE) -> T:
-        """What ``look`` returns as soon as it returns something."""
+    def made(self, asset: str, partition: str | None = None, *, since: float) -> int:
+        """How often an asset partition was materialized after a time."""
+        wanted = dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey(asset),
+            asset_partitions=[partition] if partition else None,
+            after_timestamp=since,
+        )
+        with open_instance(self._history) as instance:
+            return len(instance.fetch_materializations(wanted, limit=100).records)
+
+    def ticks(self, sensor: str, since: float) -> int:
+        """How often a sensor has been evaluated after a time."""
+        with open_instance(self._history) as instance:
+            return sum(
+                len(instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since))
+                for state in instance.all_instigator_state()
+                if state.instigator_name == sensor
+            )
+
+    def wait_until(self, what: str, holds: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Look until something holds; fails with all that was seen where it does not come."""
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        while not holds():
             assert self.process.poll() is None, self.said()
-            seen = look()
-            if seen is not None:
-                return seen
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} in {patience:.0f} s; {self.runs()}\n{self.said()}")
             time.sleep(_LOOK_AGAIN)
-        raise AssertionError(f"{what} did not come within {patience:.0f} s; {self.runs()}\n{self.said()}")
+
+    def wait_for_run(self, asset: str, partition: str | None = None, *, since: float) -> Ran:
+        """The first run of an asset partition that was created after a time, when it has ended."""
+
+        def ended() -> list[Ran]:
+            return [
+                run
+                for run in self.runs(since)
+                if (run.asset, run.partition) == (asset, partition) and run.ended
+            ]
+
+        self.wait_until(f"run of {asset}", lambda: bool(ended()))
+        return ended()[0]
+
+    def settle(self) -> None:
+        """Return when the daemon has looked, after all runs had ended, and found nothing to do."""
+
+        def at_rest() -> bool:
+            runs = self.runs()
+            ended = max((run.ended for run in runs), default=began)
+            since = max(began, ended)
+            return all(run.ended for run in runs) and all(
+                self.ticks(sensor, since) for sensor in ("automation", "lock_sensor")
+            )
+
+        began = time.time()
+        self.wait_until("rest", at_rest)
 
     def said(self) -> str:
         """The end of what the process wrote."""
         return self.log.read_text("utf-8", errors="replace")[-6000:]
 
+    def kill(self) -> None:
+        """Kill it and all its children at once, as a power cut would."""
+        for number in (self.process.pid, *_descendants(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        self.process.wait()
+
+
+def _descendants(number: int) -> Iterator[int]:
+    """Processes that a process started, and those that they started (Linux)."""
+    for task in Path(f"/proc/{number}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from _descendants(child)
+
 
 def _ran(record: dg.RunRecord) -> Ran:
     run = record.dagster_run
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
-    created = record.create_timestamp.timestamp()
     return Ran(
         "+".join(assets),
         run.tags.get("dagster/partition"),
         run.status.value,
-        run.run_id,
-        created,
+        run.tags.get("mirror/why", ""),
+        record.create_timestamp.timestamp(),
         record.end_time or 0.0,
     )
 
@@ -94,33 +174,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_ui(bench: Workbench, *arguments: str) -> Iterator[Watched]:
-    """``mirror-pipeline ui`` on a workbench, ended as a person ends it."""
-    log = bench.root / "ui.log"
-    command = [
-        sys.executable,
-        "-m",
-        "mirror_pipeline",
-        "ui",
-        "--config",
-        str(bench.config),
-        "--port",
-        str(free_port()),
-    ]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            cwd=bench.root,
-        )
+def running_ui(bench: Workbench) -> Iterator[Watched]:
+    """``mirror-pipeline ui`` on a workbench, at rest; ended as a person ends it."""
+    watched = Watched(bench)
     try:
-        yield Watched(bench, process, log)
+        watched.settle()
+        yield watched
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        watched.end()

@@ -187,7 +187,11 @@ class Workbench:
 
     def bump_windows(self) -> Dist:
         """A new version of the one project that only Windows has."""
-        dist = wheel("winonly", "1.1", WINDOWS)
+        return self.bump_windows_to("1.1")
+
+    def bump_windows_to(self, version: str) -> Dist:
+        """That version of it."""
+        dist = wheel("winonly", version, WINDOWS)
         self.put(replace(self.packages["winonly"], dists=(dist,)))
         return dist
 

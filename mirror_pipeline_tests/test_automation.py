@@ -66,6 +66,10 @@ class Daemon:
         for partition in partitions or (None,):
             assert materialize(self.definitions, self._instance, asset, partition=partition).success
 
+    def fail(self, asset: str, partition: str) -> None:
+        """Run an asset that cannot be made."""
+        assert not materialize(self.definitions, self._instance, asset, partition=partition).success
+
     def obey(self) -> list[Mapping[str, set[str | None]]]:
         """Run what each tick asks for until one asks for nothing; what they asked for."""
         asked: list[Mapping[str, set[str | None]]] = []
@@ -116,6 +120,35 @@ class TestConditions:
         daemon.run("wheels", "windows-amd64")
         assert daemon.tick() == {"index": {None}}
 
+    def test_half_a_change_is_not_indexed(self, daemon: Daemon, bench: Workbench) -> None:
+        daemon.tick()
+        daemon.run("lock")
+        daemon.obey()
+        missing = bench.bump_windows()
+        bench.add_pin()
+        bench.upstream.remove(missing)
+        for asset in ("lock", "requirements"):
+            daemon.run(asset)
+            daemon.tick()
+        daemon.run("wheel_plan", *sorted(THREE))
+        assert daemon.tick() == {"wheels": {"noarch", "windows-amd64"}}
+        daemon.run("wheels", "noarch")
+        daemon.fail("wheels", "windows-amd64")
+        assert daemon.tick() == {}, "the index waits for what failed, and nobody tries that again"
+
+        bench.write()
+        daemon.run("wheels", "windows-amd64")
+        assert daemon.obey()[0] == {"index": {None}}
+
+    def test_nothing_is_asked_for_while_a_command_has_the_home(
+        self, daemon: Daemon, bench: Workbench
+    ) -> None:
+        daemon.tick()
+        daemon.run("lock")
+        with bench.mirror().turns.alone("refresh", print):
+            assert daemon.tick() == {}
+        assert daemon.tick() == {"requirements": {None}}
+
     def test_after_a_change(self, daemon: Daemon, bench: Workbench) -> None:
         daemon.tick()
         daemon.run("lock")
@@ -162,7 +195,7 @@ class TestLockSensor:
             assert isinstance(answer, dg.SensorResult)
             (request,) = answer.run_requests or ()
             assert request.asset_selection == [dg.AssetKey("lock"), dg.AssetKey("requirements")]
-            assert answer.cursor == current_version(bench.mirror())
+            assert (answer.cursor or "").startswith(f"{current_version(bench.mirror())}/")
             again = lock_tick(bench, instance, answer.cursor)
         assert isinstance(again, dg.SkipReason)
         assert again.skip_message == "the lock files have not changed"
@@ -195,6 +228,46 @@ class TestLockSensor:
         with bench.instance() as instance:
             assert isinstance(lock_tick(bench, instance), dg.SkipReason)
             path.write_text(f"{path.read_text('utf-8')}# more\n", encoding="utf-8")
+            assert isinstance(lock_tick(bench, instance), dg.SensorResult)
+
+    def test_what_was_broken_and_is_mended_is_asked_for(self, bench: Workbench) -> None:
+        """It is what it was; but until a run says so, the history says that it failed."""
+        before = bench.lock.read_text("utf-8")
+        with bench.instance() as instance:
+            bench.lock.write_text("<<<<<<< ours\n", encoding="utf-8")
+            broken = lock_tick(bench, instance)
+            assert isinstance(broken, dg.SensorResult)
+            definitions = build_definitions(bench.mirror(), retries=None)
+            assert not materialize(definitions, instance, "lock", "requirements").success
+            assert isinstance(lock_tick(bench, instance, broken.cursor), dg.SkipReason), "once is enough"
+            bench.lock.write_text(before, encoding="utf-8")
+            mended = lock_tick(bench, instance, broken.cursor)
+            assert isinstance(mended, dg.SensorResult)
+            assert materialize(definitions, instance, "lock", "requirements").success
+            assert isinstance(lock_tick(bench, instance, mended.cursor), dg.SkipReason)
+
+    def test_what_the_command_line_changed_meanwhile_does_not_hide_a_change_back(
+        self, bench: Workbench
+    ) -> None:
+        with bench.instance() as instance:
+            bench.add_comment()
+            first = lock_tick(bench, instance)
+            assert isinstance(first, dg.SensorResult)
+            text = bench.lock.read_text("utf-8")
+            assert materialize(build_definitions(bench.mirror()), instance, "lock").success
+            bench.bump_windows()
+            bench.refresh()
+            bench.lock.write_text(text, encoding="utf-8")
+            assert isinstance(lock_tick(bench, instance, first.cursor), dg.SensorResult)
+
+    def test_asks_for_nothing_while_a_command_has_the_home(self, bench: Workbench) -> None:
+        bench.bump_windows()
+        turns = bench.mirror().turns
+        with bench.instance() as instance:
+            with turns.alone("refresh", print):
+                answer = lock_tick(bench, instance)
+                assert isinstance(answer, dg.SkipReason)
+                assert "refresh of " in (answer.skip_message or "")
             assert isinstance(lock_tick(bench, instance), dg.SensorResult)
 
     def test_a_missing_lock_is_a_reason_to_skip(self, bench: Workbench) -> None:

@@ -42,8 +42,7 @@ class Turns:
             for lock in (gate, work):
                 if not _take(lock, fcntl.LOCK_EX):
                     self._wait_for(lock, fcntl.LOCK_EX, tell if wait else None)
-            _write(gate, what)
-            _write(work, what)
+                _write(lock, what)
             try:
                 yield
             finally:
@@ -76,7 +75,7 @@ class Turns:
         if not (self._folder / "gate").exists():
             return ""
         with self._open("gate") as gate:
-            return "" if _take(gate, fcntl.LOCK_SH) else _read(gate)
+            return "" if _take(gate, fcntl.LOCK_SH) else _read(gate) or "another command"
 
     def abandoned(self) -> tuple[str, ...]:
         """Runs that were killed at work here: their files are there, but nobody holds the locks."""
