@@ -19,6 +19,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+import dagster as dg
 import pytest
 
 from mirror_pipeline import cli
@@ -412,14 +413,14 @@ class TestWrongInput:
         self, bench: Workbench, run: Run, command: str, settings: dict[str, str], facts: Mapping[str, str]
     ) -> None:
         bench.configure(**settings)
-        before = tree(bench.root, without=["home/dagster"])
+        before = tree(bench.root, without=["home/dagster", "home/turns"])
         done = run(command, "--config", bench.config, "--json")
         assert done.code == 2
         assert done.error["kind"] == "settings"
         assert {key: done.error[key] for key in facts} == facts
         assert done.error["allowed"]
         assert next(iter(facts.values())) in one_line(done.err)
-        assert tree(bench.root, without=["home/dagster"]) == before
+        assert tree(bench.root, without=["home/dagster", "home/turns"]) == before
 
     @pytest.mark.parametrize(
         "content", [None, "", "<<<<<<< ours\n", '[[package]]\nname = "a"\n', "x = \n", "<!doctype html>"]
@@ -429,23 +430,23 @@ class TestWrongInput:
         bench.lock.unlink()
         if content is not None:
             bench.lock.write_text(content, encoding="utf-8")
-        before = tree(bench.root, without=["home/dagster"])
+        before = tree(bench.root, without=["home/dagster", "home/turns"])
         done = run(command, "--config", bench.config, "--json")
         assert done.code == 2
         assert done.error["kind"] == "lock"
         assert str(bench.lock.parent) in one_line(done.err)
-        assert tree(bench.root, without=["home/dagster"]) == before
+        assert tree(bench.root, without=["home/dagster", "home/turns"]) == before
 
     def test_a_lock_where_one_would_be_written(self, empty: Workbench, run: Run) -> None:
         lock = empty.root / "requirements-prod.txt"
         lock.write_text(f"alpha==1.0 --hash=sha256:{empty.dist('alpha').sha256}\n", encoding="utf-8")
         empty.configure(ORBIT_PROJECT=lock.name)
-        before = tree(empty.root, without=["home/dagster"])
+        before = tree(empty.root, without=["home/dagster", "home/turns"])
         done = run("refresh", "--config", empty.config, "--json")
         assert done.code == 2
         assert (done.error["kind"], done.error["file"]) == ("settings", str(lock))
         assert str(lock) in one_line(done.err)
-        assert tree(empty.root, without=["home/dagster"]) == before
+        assert tree(empty.root, without=["home/dagster", "home/turns"]) == before
 
     def test_a_conflict_names_its_line(self, bench: Workbench, run: Run) -> None:
         bench.lock.write_text("# poetry\n" + "<<<<<<< ours\n" + bench.lock.read_text("utf-8"), "utf-8")
@@ -616,6 +617,41 @@ class TestProcesses:
 
         hold.release()
         assert empty.refresh().failures == []
+        assert empty.site.is_dir()
+
+    def test_two_refreshes_at_once_do_the_work_once(self, empty: Workbench) -> None:
+        hold = empty.upstream.hold(empty.upstream.path_of(empty.dist("alpha")))
+        with started(empty, "refresh", "--json") as first:
+            hold.wait_for_client()
+            with started(empty, "refresh", "--no-wait", "--json") as hasty:
+                done = ended(hasty)
+            assert (done.code, done.error["kind"]) == (3, "busy")
+            assert re.search(rf"refresh of .* \(process {first.pid}, since .*\) is at work", done.err)
+            with started(empty, "gc", "--yes") as collector, started(empty, "refresh", "--json") as second:
+                for waiting in (collector, second):
+                    assert waiting.stderr is not None
+                    assert "waiting for refresh of " in waiting.stderr.readline()
+                hold.release()
+                outcomes = [ended(process) for process in (first, collector, second)]
+        assert [one.code for one in outcomes] == [0, 0, 0]
+        assert len(outcomes[0].answer["recomputed"]) == 11
+        assert outcomes[2].answer["recomputed"] == []
+        assert empty.upstream.count(empty.upstream.path_of(empty.dist("alpha"))) == 1
+
+    def test_what_a_killed_refresh_left_is_told_and_done(self, empty: Workbench) -> None:
+        hold = empty.upstream.hold(empty.upstream.path_of(empty.dist("alpha")))
+        with started(empty, "refresh") as process:
+            hold.wait_for_client()
+            process.kill()
+            process.wait()
+        hold.release()
+        with empty.instance() as instance:
+            left = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            assert len(left) == 1
+            assert empty.refresh().failures == []
+            run = instance.get_run_by_id(left[0].run_id)
+            assert run is not None
+            assert run.status == dg.DagsterRunStatus.FAILURE
         assert empty.site.is_dir()
 
     def test_serve_answers_until_it_is_ended(self, bench: Workbench) -> None:

@@ -79,7 +79,7 @@ Ask = Callable[..., Mapping[str, Any]]
 
 
 def everything(bench: Workbench) -> Mapping[str, str]:
-    return tree(bench.root, without=["home/dagster"])
+    return tree(bench.root, without=["home/dagster", "home/turns"])
 
 
 def live(bench: Workbench) -> str:
@@ -379,11 +379,14 @@ class TestRepair:
         assert answer["verified"] is True
 
     def test_of_what_is_sound_changes_nothing(self, bench: Workbench, ask: Ask) -> None:
-        before = tree(bench.root, without=["home/dagster", "home/reports", "home/documents"])
+        before = tree(bench.root, without=["home/dagster", "home/turns", "home/reports", "home/documents"])
         answer = ask(bench, "refresh", "--repair")
         assert {one["asset"] for one in answer["recomputed"]} == {"wheels", "s3_sync", "verification_report"}
         assert (answer["downloaded_files"], answer["uploaded"], answer["generation"]) == (0, 0, 3)
-        assert tree(bench.root, without=["home/dagster", "home/reports", "home/documents"]) == before
+        assert (
+            tree(bench.root, without=["home/dagster", "home/turns", "home/reports", "home/documents"])
+            == before
+        )
 
     def test_during_a_rollback_the_rollback_stays(self, bench: Workbench, ask: Ask) -> None:
         ask(bench, "rollback", "1", "--reason", WHY)

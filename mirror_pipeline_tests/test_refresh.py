@@ -54,7 +54,7 @@ def empty(tmp_path: Path) -> Iterator[Workbench]:
 
 
 def everything_but_history(bench: Workbench) -> Mapping[str, str]:
-    return tree(bench.root, without=["home/dagster", "shop"])
+    return tree(bench.root, without=["home/dagster", "home/turns", "shop"])
 
 
 def stored(bench: Workbench) -> set[str]:
@@ -93,11 +93,11 @@ class TestFirstRun:
 
 class TestAgain:
     def test_nothing_to_do(self, bench: Workbench) -> None:
-        before = tree(bench.root, without=["home/dagster"])
+        before = tree(bench.root, without=["home/dagster", "home/turns"])
         done = bench.refresh()
         assert (done.recomputed, done.failures, done.counts) == ([], [], {})
         assert bench.upstream.count() == 0
-        assert tree(bench.root, without=["home/dagster"]) == before
+        assert tree(bench.root, without=["home/dagster", "home/turns"]) == before
 
     @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("# mine\n")])
     def test_requirement_files_come_back(self, bench: Workbench, damage: Callable[[Path], object]) -> None:

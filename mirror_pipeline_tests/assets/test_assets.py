@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from mirror_pipeline.adapters.turns import Turns
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained
 from mirror_pipeline.definitions import build_definitions
@@ -356,3 +360,66 @@ class TestFailures:
             raise error
         assert caught.value.allow_retries is retry
         assert caught.value.__cause__ is error
+
+
+class LateTurn(Turns):
+    """A turn that is given only after somebody else has materialized ``index``, or at once."""
+
+    def __init__(self, home: Path, instance: dg.DagsterInstance, *, made: bool) -> None:
+        super().__init__(home)
+        self._instance, self._made = instance, made
+
+    @contextmanager
+    def beside(self, what: str, run: str, tell: Callable[[str], None]) -> Iterator[None]:
+        """The turn."""
+        if self._made:
+            self._instance.report_runless_asset_event(dg.AssetMaterialization("index"))
+        with super().beside(what, run, tell):
+            yield
+
+
+class TestTurns:
+    @pytest.mark.parametrize(
+        ("tags", "made", "times"),
+        [
+            ({"dagster/sensor_name": "automation"}, True, 0),
+            ({"dagster/schedule_name": "nightly"}, True, 0),
+            ({"dagster/schedule_name": "nightly"}, False, 1),
+            ({}, True, 1),
+        ],
+        ids=["sensor", "schedule", "nobody made it", "click"],
+    )
+    def test_what_was_made_meanwhile_is_not_made_again_unless_somebody_clicked(
+        self, bench: Workbench, tags: Mapping[str, str], made: bool, times: int
+    ) -> None:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("index"))
+        with bench.instance() as instance:
+            before = len(instance.fetch_materializations(wanted, limit=100).records)
+            mirror = replace(bench.mirror(), turns=LateTurn(bench.home, instance, made=made))
+            job = build_definitions(mirror).resolve_implicit_global_asset_job_def()
+            result = job.execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey("index")], tags=dict(tags)
+            )
+            assert result.success
+            after = len(instance.fetch_materializations(wanted, limit=100).records)
+        assert after - before == made + times
+
+    def test_a_click_on_the_index_after_half_a_change(self, bench: Workbench) -> None:
+        bench.bump_windows()
+        definitions = build_definitions(bench.mirror())
+        with bench.instance() as instance:
+            assert materialize(definitions, instance, "lock", "requirements").success
+            plan = materialize(definitions, instance, "index")
+            assert "the plan of linux-x86_64 comes from other requirements" in said(plan)
+            for platform in ("linux-x86_64", "windows-amd64", "noarch"):
+                assert materialize(definitions, instance, "wheel_plan", partition=platform).success
+            wheels = materialize(definitions, instance, "index")
+            assert "the wheels of windows-amd64 are not those that the plan wants" in said(wheels)
+            assert materialize(definitions, instance, "wheels", partition="windows-amd64").success
+            assert materialize(definitions, instance, "index").success
+
+
+def said(result: dg.ExecuteInProcessResult) -> str:
+    """How a failed step explains itself."""
+    assert not result.success
+    return next(str(event.event_specific_data) for event in result.all_events if event.is_step_failure)
