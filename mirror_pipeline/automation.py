@@ -12,7 +12,7 @@ While a command has the mirror's home alone, nothing is asked for: the command d
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,7 +20,7 @@ import dagster as dg
 from mirror_pipeline.assets import graph
 from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.errors import MirrorError
-from mirror_pipeline.phases.index import is_outdated
+from mirror_pipeline.phases.index import is_in_step, is_outdated
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import live_version
@@ -31,40 +31,59 @@ _SENSOR_SECONDS = 2
 """The daemon looks every five seconds at what is due; with more, each level of assets would wait longer."""
 
 
-class HomeIsFree(dg.AutomationCondition[dg.AssetKey]):
-    """True while no command has the mirror's home alone."""
+class Holds(dg.AutomationCondition[dg.AssetKey]):
+    """Something that is looked up in the world: true for all of an asset, or for nothing of it."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._turns = mirror.turns
+    def __init__(self, what: str, holds: Callable[[], bool]) -> None:
+        self._what, self._holds = what, holds
 
     @property
     def name(self) -> str:
         """What the UI shows."""
-        return "no command has the mirror's home alone"
+        return self._what
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        """All of what is asked about, or nothing."""
-        free = not self._turns.taken_alone()
-        return dg.AutomationResult(context, context.candidate_subset if free else context.get_empty_subset())
+        """All of what is asked about, or nothing; not looked up where nothing is asked about."""
+        asked = context.candidate_subset
+        holds = not asked.is_empty and self._holds()
+        return dg.AutomationResult(context, asked if holds else context.get_empty_subset())
 
 
 def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
     """Recompute what changed, once, when everything it needs is there, in order and at rest."""
-    by_hand = dg.AssetSelection.assets(*graph.BY_HAND)
-    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
+    return _changed().since_last_handled() & _ready(mirror)
+
+
+def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
+    """The same for the index, which is also made from the requirements, and never from half a change."""
+    outdated: dg.AutomationCondition[Any] = Holds("made from other requirements", lambda: is_outdated(mirror))
+    whole: dg.AutomationCondition[Any] = Holds(
+        "every platform has what the requirements want", lambda: is_in_step(mirror)
+    )
+    changed = _changed() | outdated.newly_true()
+    return changed.since_last_handled() & _ready(mirror) & whole
+
+
+def _changed() -> dg.AutomationCondition[Any]:
     changed: dg.AutomationCondition[Any] = (
         dg.AutomationCondition.newly_missing()
         | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
         | dg.AutomationCondition.code_version_changed()
     )
-    return (
-        changed.since_last_handled()
-        & ~dg.AutomationCondition.any_deps_missing().ignore(by_hand)
+    return changed
+
+
+def _ready(mirror: Mirror) -> dg.AutomationCondition[Any]:
+    by_hand = dg.AssetSelection.assets(*graph.BY_HAND)
+    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
+    ready: dg.AutomationCondition[Any] = (
+        ~dg.AutomationCondition.any_deps_missing().ignore(by_hand)
         & ~dg.AutomationCondition.any_deps_match(failed).ignore(by_hand)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
-        & HomeIsFree(mirror)
+        & Holds("no command has the mirror's home alone", lambda: not mirror.turns.taken_alone())
     )
+    return ready
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

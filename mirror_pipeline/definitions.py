@@ -36,7 +36,7 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
             requirements.build(mirror, versions[graph.REQUIREMENTS], condition, retries),
             wheel_plan.build(mirror, versions[graph.WHEEL_PLAN], condition),
             wheels.build(mirror, versions[graph.WHEELS], condition, retries),
-            index.build(mirror, versions[graph.INDEX], condition),
+            index.build(mirror, versions[graph.INDEX], automation.index_condition(mirror)),
             s3_sync.build(mirror, versions[graph.S3_SYNC], condition, retries),
             verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
         ],

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -148,6 +149,39 @@ class TestConditions:
         with bench.mirror().turns.alone("refresh", print):
             assert daemon.tick() == {}
         assert daemon.tick() == {"requirements": {None}}
+
+    def test_a_change_of_markers_alone_reaches_the_index(self, daemon: Daemon, bench: Workbench) -> None:
+        daemon.tick()
+        daemon.run("lock")
+        daemon.obey()
+        bench.put(replace(bench.packages["winonly"], markers='os_name == "nt"'))
+        daemon.run("lock")
+        assert daemon.obey() == [
+            {"requirements": {None}},
+            {"wheel_plan": THREE},
+            {"index": {None}},
+            {"s3_sync": {None}},
+            {"verification_report": {None}},
+        ]
+
+    def test_the_index_waits_for_every_plan(self, daemon: Daemon, bench: Workbench) -> None:
+        """One platform may have fetched its new wheels before another has planned."""
+        daemon.tick()
+        daemon.run("lock")
+        daemon.obey()
+        bench.bump_windows()
+        bench.add_pin()
+        for asset in ("lock", "requirements"):
+            daemon.run(asset)
+            daemon.tick()
+        daemon.run("wheel_plan", "noarch", "linux-x86_64")
+        assert daemon.tick() == {"wheels": {"noarch"}}
+        daemon.run("wheels", "noarch")
+        assert daemon.tick() == {}
+        daemon.run("wheel_plan", "windows-amd64")
+        assert daemon.tick() == {"wheels": {"windows-amd64"}}
+        daemon.run("wheels", "windows-amd64")
+        assert daemon.tick() == {"index": {None}}
 
     def test_after_a_change(self, daemon: Daemon, bench: Workbench) -> None:
         daemon.tick()

@@ -104,8 +104,14 @@ def is_outdated(mirror: Mirror) -> bool:
     made, now = mirror.documents.find(DOCUMENT, Index), current_requirements(mirror)
     if made is None or now is None or made.manifest.requirements == now:
         return False
+    return is_in_step(mirror)
+
+
+def is_in_step(mirror: Mirror) -> bool:
+    """Whether every plan comes from the requirements of now, and every wheel set is what its plan wants."""
+    now = current_requirements(mirror)
     return all(
-        is_planned(mirror, platform, now) and is_gathered(mirror, platform)
+        is_planned(mirror, platform, now or "") and is_gathered(mirror, platform)
         for platform in mirror.settings.platforms
     )
 
