@@ -18,6 +18,7 @@ from mirror_pipeline import (
     cli_infra,
     cli_tokens,
     commands,
+    drift_commands,
     history_commands,
     results,
     serving_commands,
@@ -129,6 +130,15 @@ def plan(call: Invocation, *, offline: bool) -> Answer:
 def verify(call: Invocation) -> Answer:
     """Compare what is published with what is locked; repair nothing."""
     return commands.verify_command(call)
+
+
+@_command("drift")
+@click.option(
+    "--accept", "accepted", multiple=True, metavar="NAME", help="Let the findings about a project or file be."
+)
+def drift(call: Invocation, *, accepted: tuple[str, ...]) -> Answer:
+    """Ask upstream what it changed since the files were pinned; remove nothing."""
+    return drift_commands.drift_command(call, accepted=accepted)
 
 
 @_command("serve")

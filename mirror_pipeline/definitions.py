@@ -8,6 +8,7 @@ import dagster as dg
 
 from mirror_pipeline import automation
 from mirror_pipeline.assets import (
+    drift,
     graph,
     index,
     infrastructure,
@@ -40,6 +41,7 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
             s3_sync.build(mirror, versions[graph.S3_SYNC], condition, retries),
             verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
         ],
+        asset_checks=[drift.build(mirror)],
         schedules=[automation.nightly(mirror)],
         sensors=[automation.automation_sensor(), automation.lock_sensor(mirror)],
         resources={graph.RESOURCE: mirror_resource(mirror)},

@@ -50,10 +50,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "history_commands": {
         "adapters", "commands", "domain", "instance", "phases", "refresh", "results", "sites"
     },
+    "drift_commands": {"adapters", "commands", "domain", "phases", "results"},
     "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
     "cli": {
-        "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "errors", "history_commands",
-        "results", "serving_commands", "",
+        "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "drift_commands", "errors",
+        "history_commands", "results", "serving_commands", "",
     },
     "__main__": {"cli"},
     "": set(),

@@ -102,7 +102,8 @@ class TestDefinitions:
     def test_only_the_verification_has_checks(self, bench: Workbench) -> None:
         checks = build_definitions(bench.mirror()).resolve_asset_graph().asset_check_keys
         assert {(key.asset_key.to_user_string(), key.name) for key in checks} == {
-            ("verification_report", layer) for layer in ("coverage", "integrity", "index", "installability")
+            ("verification_report", name)
+            for name in ("coverage", "integrity", "index", "installability", "upstream")
         }
 
 
