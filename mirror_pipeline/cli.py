@@ -17,6 +17,7 @@ from mirror_pipeline import (
     __version__,
     cli_infra,
     cli_tokens,
+    command_alerts,
     commands,
     drift_commands,
     history_commands,
@@ -45,7 +46,7 @@ def _command(name: str, group: click.Group | None = None) -> Callable[[Callable[
     def wrap(function: Callable[..., Answer]) -> click.Command:
         def run(config: Path | None, as_json: bool, **options: object) -> int:
             call = _invocation(config, as_json)
-            answer, code = function(call, **options)
+            answer, code = command_alerts.watched(call, name, lambda: function(call, **options))
             if as_json:
                 results.print_json(answer)
             return code

@@ -6,7 +6,7 @@ import os
 
 import dagster as dg
 
-from mirror_pipeline import automation
+from mirror_pipeline import alerting, automation
 from mirror_pipeline.assets import (
     drift,
     graph,
@@ -43,7 +43,7 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
         ],
         asset_checks=[drift.build(mirror)],
         schedules=[automation.nightly(mirror)],
-        sensors=[automation.automation_sensor(), automation.lock_sensor(mirror)],
+        sensors=[automation.automation_sensor(), automation.lock_sensor(mirror), *alerting.sensors(mirror)],
         resources={graph.RESOURCE: mirror_resource(mirror)},
         executor=dg.in_process_executor,
     )

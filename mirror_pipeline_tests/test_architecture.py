@@ -36,7 +36,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "assets": {"phases", "adapters", "domain", "errors"},
     "staleness": {"assets"},
     "automation": {"assets", "domain", "phases", "staleness", "errors"},
-    "definitions": {"assets", "automation", "configuration", "phases", "resources"},
+    "alerting": {"assets", "domain", "phases"},
+    "definitions": {"alerting", "assets", "automation", "configuration", "phases", "resources"},
     "instance": {"adapters", "settings", "errors"},
     "refresh": {"assets", "automation", "definitions", "domain", "errors", "phases", "staleness"},
     "results": {"adapters", "domain", "errors"},
@@ -50,18 +51,21 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "history_commands": {
         "adapters", "commands", "domain", "instance", "phases", "refresh", "results", "sites"
     },
+    "command_alerts": {"commands", "domain", "errors", "phases"},
     "drift_commands": {"adapters", "commands", "domain", "phases", "results"},
     "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
     "cli": {
-        "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "drift_commands", "errors",
-        "history_commands", "results", "serving_commands", "",
+        "adapters", "cli_infra", "cli_tokens", "command_alerts", "commands", "configuration",
+        "drift_commands", "errors", "history_commands", "results", "serving_commands", "",
     },
     "__main__": {"cli"},
     "": set(),
 }  # fmt: skip
 """One way only: definitions → assets, resources → phases → adapters → lockfiles, domain → errors."""
 
-KNOW_DAGSTER = {"definitions", "automation", "staleness", "resources", "refresh", "instance", "assets"}
+KNOW_DAGSTER = {
+    "alerting", "definitions", "automation", "staleness", "resources", "refresh", "instance", "assets"
+}  # fmt: skip
 PURE = {"domain", "lockfiles", "cloud_settings", "config_values", "settings", "errors"}
 HTTP = {
     "aiohttp", "boto3", "botocore", "http", "httpx", "obstore", "pycurl", "requests", "socketserver",

@@ -20,6 +20,8 @@ from mirror_pipeline.phases.mirror import Mirror
 
 NAME = "upstream"
 KEY = dg.AssetCheckKey(dg.AssetKey(graph.VERIFICATION_REPORT), NAME)
+PROJECTS, NOT_ASKED = "projects", "not asked"
+"""Metadata keys: how many projects were asked about, and why others were not."""
 
 
 def build(mirror: Mirror) -> dg.AssetChecksDefinition:
@@ -41,7 +43,7 @@ def build(mirror: Mirror) -> dg.AssetChecksDefinition:
                 return dg.AssetCheckResult(
                     passed=False,
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"projects": 0, "not asked": dg.MetadataValue.text(str(error))},
+                    metadata={PROJECTS: 0, NOT_ASKED: dg.MetadataValue.text(str(error))},
                 )
 
     return upstream
@@ -66,12 +68,12 @@ def _metadata(looked: Looked) -> dict[str, Any]:
     drift = looked.drift
     return {
         "summary": summary(drift),
-        "projects": drift.projects,
+        PROJECTS: drift.projects,
         "files": drift.files,
         "findings": dg.MetadataValue.md(findings_table(drift.standing)),
         "new": sum(item.new for item in drift.standing),
         "told besides": dg.MetadataValue.md(findings_table(drift.noted)),
-        "not asked": dg.MetadataValue.md(unasked_table(drift)),
+        NOT_ASKED: dg.MetadataValue.md(unasked_table(drift)),
         "no longer so": dg.MetadataValue.md(findings_table(drift.resolved)),
         "file": dg.MetadataValue.path(str(looked.path)),
     }

@@ -30,6 +30,11 @@ COMPLETE = "complete"
 HELD = "rolled back"
 """Metadata key of ``s3_sync``: what a rollback holds, and why; '' where nothing does."""
 
+BY = "mirror/by"
+"""Tag of runs: who made them."""
+COMMAND_LINE = "command-line"
+"""The value of ``BY`` for runs within a command, which tells of their failures itself."""
+
 _ASKING, _HOLDING, _SERVING = "lock_files", "wheel_sets", "publication"
 GROUPS = {
     LOCK: _ASKING,
