@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import cast
 
 import dagster as dg
 
@@ -114,7 +113,7 @@ def _failed_checks(context: dg.RunStatusSensorContext) -> list[dg.AssetCheckEval
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
     events = [record.event_log_entry.dagster_event for record in records]
-    checks = [cast("dg.AssetCheckEvaluation", event.asset_check_evaluation_data) for event in events if event]
+    checks = [event.asset_check_evaluation_data for event in events if event]
     return [check for check in checks if not check.passed]
 
 
