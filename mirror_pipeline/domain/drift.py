@@ -13,6 +13,7 @@ from datetime import date
 from typing import Literal, cast, get_args
 
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.domain.simple_page import ProjectStatus
 from mirror_pipeline.domain.wheelset import UpstreamFile
 
@@ -247,8 +248,8 @@ def _drifted(kind: Kind, artifact: Artifact, reason: str, index: str) -> Drifted
 
 
 def _short(reason: str) -> str:
-    """What others wrote, on one line."""
-    text = " ".join(reason.split())
+    """What others wrote, on one line; also in what they wrote a login is nobody's affair."""
+    text = without_login(" ".join(reason.split()))
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
 
 

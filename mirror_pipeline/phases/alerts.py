@@ -34,7 +34,8 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     """What settings know and nobody else may: the webhook, passwords of indexes, the mirror's own token."""
     yield settings.webhook
     parts = urlsplit(settings.webhook)
-    yield from (part for part in (parts.path.strip("/"), parts.query) if len(part) >= _LIKE_A_TOKEN)
+    pieces = (parts.path.strip("/"), *parts.path.split("/"), parts.query)
+    yield from (piece for piece in pieces if len(piece) >= _LIKE_A_TOKEN)
     for url in (settings.webhook, settings.index_url or "", *(settings.extra_index_urls or ())):
         login = split_login(url)[1]
         if login is not None:  # without a password it is the user's name that is the token
