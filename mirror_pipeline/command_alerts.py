@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from mirror_pipeline.commands import Answer, Invocation
 from mirror_pipeline.domain.alerts import Alert
-from mirror_pipeline.errors import InterruptedByUserError, MirrorError, UsageError
+from mirror_pipeline.errors import InterruptedByUserError, MirrorError, StorageError, UsageError
 from mirror_pipeline.phases.alerts import drift_alert, send, verification_alert
 from mirror_pipeline.phases.drift import last_drift
 from mirror_pipeline.phases.mirror import Mirror
@@ -41,6 +41,9 @@ def watched(call: Invocation, name: str, command: Callable[[], Answer]) -> Answe
 def _of_error(error: Exception) -> Alert:
     if isinstance(error, MirrorError):
         return Alert("failure", error.message, error.hint, facts={"kind": error.kind, **error.facts})
+    if isinstance(error, OSError):
+        where = error.filename or "the system"
+        return Alert("failure", f"{where}: {error.strerror or error}", facts={"kind": StorageError.kind})
     return Alert("failure", f"{type(error).__name__}: {error}", facts={"kind": type(error).__name__})
 
 

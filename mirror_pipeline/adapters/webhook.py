@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
-from mirror_pipeline import __version__
 from mirror_pipeline.adapters.credentials import Credentials, Keyring
 from mirror_pipeline.adapters.pip_config import PipConfig, read_pip_config
 from mirror_pipeline.adapters.transport import Transport, TransportError
@@ -24,7 +23,7 @@ _ATTEMPTS = 3
 _SECONDS = 10
 """For one attempt: a tick of a Dagster sensor has a minute for all of them."""
 _LONGEST_PAUSE = 10.0
-_HEADERS = {"Content-Type": "application/json", "User-Agent": f"mirror-pipeline/{__version__}"}
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "mirror-pipeline"}
 
 
 class Webhook:

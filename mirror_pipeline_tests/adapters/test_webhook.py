@@ -31,7 +31,7 @@ def test_one_json_object(hook: Hook) -> None:
     assert sent.path == f"/services/{TOKEN}"
     assert sent.told == {"text": "ü & more"}
     assert sent.headers["content-type"] == "application/json"
-    assert sent.headers["user-agent"].startswith("mirror-pipeline/")
+    assert sent.headers["user-agent"] == "mirror-pipeline"
 
 
 def test_a_login_in_the_url_is_sent_as_one(hook: Hook) -> None:
