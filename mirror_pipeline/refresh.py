@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from mirror_pipeline.assets import drift, graph
+from mirror_pipeline.assets import graph
 from mirror_pipeline.automation import observed
 from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.domain.report import megabytes
@@ -69,7 +69,7 @@ def refresh(
     """
     refuse_unprovisioned(mirror)
     mirror = replace(mirror, force=force, repair=repair)
-    definitions = build_definitions(mirror, retries=None)
+    definitions = build_definitions(mirror, retries=None, ask_upstream=False)
     specs = specs_of(list(definitions.resolve_all_asset_specs()))
     status = mirror.site.status()
     states = asset_states(list(specs.values()), instance, observed(mirror, status))
@@ -128,10 +128,11 @@ def _execute(
     tags: Mapping[str, str] | None = None,
 ) -> Mapping[str, dg.MetadataValue[Any]]:
     """Execute in this process; an error of ours comes back as itself, and Ctrl-C as what it is."""
-    job = drift.without(definitions.resolve_implicit_global_asset_job_def(), dg.AssetKey(state.asset))
+    key = dg.AssetKey(state.asset)
     try:
-        result = job.execute_in_process(
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
+            asset_selection=[key],
             partition_key=state.partition,
             run_config=_QUIET,
             tags=dict(tags or {}),

@@ -77,9 +77,3 @@ def _metadata(looked: Looked) -> dict[str, Any]:
         "no longer so": dg.MetadataValue.md(findings_table(drift.resolved)),
         "file": dg.MetadataValue.path(str(looked.path)),
     }
-
-
-def without(job: dg.JobDefinition, asset: dg.AssetKey) -> dg.JobDefinition:
-    """The part of the job that materializes one asset with its checks, but for this one."""
-    checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key == asset}
-    return job.get_subset(asset_selection={asset}, asset_check_selection=checks - {KEY})
