@@ -17,7 +17,8 @@ from typing import Any
 
 import dagster as dg
 
-from mirror_pipeline.assets import graph
+from mirror_pipeline.assets import drift, graph
+from mirror_pipeline.assets.verification import layers_of
 from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.errors import MirrorError
 from mirror_pipeline.phases.index import is_in_step, is_outdated
@@ -163,16 +164,30 @@ def nightly(mirror: Mirror) -> dg.ScheduleDefinition:
         if definitions is None:
             raise dg.DagsterInvariantViolationError("the schedule needs its repository")
         states = asset_states(list(definitions.asset_graph.assets_defs), context.instance, observed(mirror))
-        for state in to_request([state for state in states if state.asset not in graph.BY_HAND]):
-            key = dg.AssetKey(state.asset)
+        night = context.scheduled_execution_time.isoformat()
+        wanted = to_request([state for state in states if state.asset not in graph.BY_HAND])
+        yield from (_request(mirror, state, night) for state in wanted)
+        if any(state.asset == graph.VERIFICATION_REPORT for state in wanted):
             yield dg.RunRequest(
-                run_key=f"{context.scheduled_execution_time.isoformat()}/{state.asset}/{state.partition}",
-                asset_selection=[key],
-                partition_key=state.partition,
-                tags={graph.WHY: state.why or state.status},
+                run_key=f"{night}/{drift.NAME}",
+                asset_check_keys=[drift.KEY],
+                tags={graph.WHY: "every night: what upstream changed"},
             )
 
     return tick
+
+
+def _request(mirror: Mirror, state: State, night: str) -> dg.RunRequest:
+    """One asset partition. The verification comes with its own checks, and without the one of upstream."""
+    key = dg.AssetKey(state.asset)
+    checks = layers_of(mirror) if state.asset == graph.VERIFICATION_REPORT else ()
+    return dg.RunRequest(
+        run_key=f"{night}/{state.asset}/{state.partition}",
+        asset_selection=[key],
+        asset_check_keys=[dg.AssetCheckKey(key, name) for name in checks] or None,
+        partition_key=state.partition,
+        tags={graph.WHY: state.why or ("every night" if checks else state.status)},
+    )
 
 
 def observed(mirror: Mirror, status: SiteStatus | None = None) -> dict[str, str]:

@@ -17,7 +17,9 @@ from mirror_pipeline import (
     __version__,
     cli_infra,
     cli_tokens,
+    command_alerts,
     commands,
+    drift_commands,
     history_commands,
     refresh_commands,
     results,
@@ -45,7 +47,7 @@ def _command(name: str, group: click.Group | None = None) -> Callable[[Callable[
     def wrap(function: Callable[..., Answer]) -> click.Command:
         def run(config: Path | None, as_json: bool, **options: object) -> int:
             call = _invocation(config, as_json)
-            answer, code = function(call, **options)
+            answer, code = command_alerts.watched(call, name, lambda: function(call, **options))
             if as_json:
                 results.print_json(answer)
             return code
@@ -139,6 +141,15 @@ def plan(call: Invocation, *, offline: bool) -> Answer:
 def verify(call: Invocation) -> Answer:
     """Compare what is published with what is locked; repair nothing."""
     return commands.verify_command(call)
+
+
+@_command("drift")
+@click.option(
+    "--accept", "accepted", multiple=True, metavar="NAME", help="Let the findings about a project or file be."
+)
+def drift(call: Invocation, *, accepted: tuple[str, ...]) -> Answer:
+    """Ask upstream what it changed since the files were pinned; remove nothing."""
+    return drift_commands.drift_command(call, accepted=accepted)
 
 
 @_command("serve")

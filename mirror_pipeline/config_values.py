@@ -73,7 +73,7 @@ def parse_file(text: str, file: str, known: Collection[str]) -> tuple[dict[str, 
         written = binding.original.string
         line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):
-            found = shown(written.strip())
+            found = _beginning(written)
             raise SettingsError(f"{file}:{line}: expected KEY=value, found {found!r}", file=file, line=line)
         if binding.key is None:
             continue
@@ -83,6 +83,13 @@ def parse_file(text: str, file: str, known: Collection[str]) -> tuple[dict[str, 
             warnings.append(f"{file}:{line}: {binding.key} is given twice; the later value counts")
         given[binding.key] = (binding.value or "").strip()
     return given, warnings
+
+
+def _beginning(line: str) -> str:
+    """The key at the beginning of a line: what follows, or stands there instead, may be a secret."""
+    key = re.match(r"[A-Z][A-Z0-9_]*(?![^\s:='\"])[:=]?", line.strip())
+    found = key.group() if key else ""
+    return found if found == line.strip() else f"{found} ...".strip()
 
 
 def _unknown_key(key: str, file: str, line: int, known: Collection[str]) -> SettingsError:
@@ -132,6 +139,27 @@ def index_urls(values: Values, key: str) -> tuple[str, ...]:
         if not _is_index(url):
             raise values.refused(key, _without_secrets(url, text), INDEXES)
     return names_in(text)
+
+
+def webhook_url(values: Values, key: str) -> str:
+    """An http or https URL, '' where there is none. It is a secret as a whole: none of it is shown."""
+    text = values.texts[key]
+    if text and not (_is_index(text) and urlsplit(text).scheme != "file"):
+        raise values.refused(key, "...", "one http:// or https:// URL, or empty")
+    return text
+
+
+def page_url(values: Values, key: str) -> str:
+    """An http or https URL without login, query and trailing slash; '' where the value is empty."""
+    written = values.texts[key]
+    text = written.rstrip("/")
+    if not text:
+        return ""
+    sound = _is_index(text) and urlsplit(text).scheme != "file"
+    parts = urlsplit(text if sound else "")
+    if not sound or parts.username is not None or parts.query or parts.fragment:
+        raise values.refused(key, _without_secrets(written, written), "an http:// or https:// URL")
+    return text
 
 
 def _is_index(url: str) -> bool:

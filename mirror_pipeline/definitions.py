@@ -6,8 +6,9 @@ import os
 
 import dagster as dg
 
-from mirror_pipeline import automation, recovery
+from mirror_pipeline import alerting, automation, recovery
 from mirror_pipeline.assets import (
+    drift,
     graph,
     index,
     infrastructure,
@@ -25,8 +26,13 @@ from mirror_pipeline.resources import mirror_resource
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 
 
-def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRIES) -> dg.Definitions:
-    """Assets, automation and resources of one mirror. ``retries`` is for the assets that use the network."""
+def build_definitions(
+    mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRIES, ask_upstream: bool = True
+) -> dg.Definitions:
+    """Assets, automation and resources of one mirror. ``retries`` is for the assets that use the network.
+
+    Without ``ask_upstream`` there is no check ``upstream``, which would be run together with its asset.
+    """
     versions, condition = graph.code_versions(mirror), automation.condition(mirror)
     on_aws = mirror.settings.cloud.on_aws
     return dg.Definitions(
@@ -40,11 +46,13 @@ def build_definitions(mirror: Mirror, *, retries: dg.RetryPolicy | None = _RETRI
             s3_sync.build(mirror, versions[graph.S3_SYNC], condition, retries),
             verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
         ],
+        asset_checks=[drift.build(mirror)] if ask_upstream else [],
         schedules=[automation.nightly(mirror)],
         sensors=[
             automation.automation_sensor(),
             automation.lock_sensor(mirror),
             recovery.recovery_sensor(mirror),
+            *alerting.sensors(mirror),
         ],
         resources={graph.RESOURCE: mirror_resource(mirror)},
         executor=dg.in_process_executor,

@@ -72,7 +72,7 @@ def refresh(
     for run in fail_abandoned(mirror, instance):
         mirror.progress.say(f"note: run {run} was killed at work; it is recorded as failed")
     mirror = replace(mirror, force=force, repair=repair)
-    definitions = build_definitions(mirror, retries=None)
+    definitions = build_definitions(mirror, retries=None, ask_upstream=False)
     specs = specs_of(list(definitions.resolve_all_asset_specs()))
     status = mirror.site.status()
     states = asset_states(list(specs.values()), instance, observed(mirror, status))

@@ -24,11 +24,13 @@ from mirror_pipeline.config_values import (
     index_urls,
     names_in,
     one_of,
+    page_url,
     parse_file,
     path_of,
     paths_of,
     shown,
     two_numbers,
+    webhook_url,
 )
 from mirror_pipeline.domain.cloud import Cloud, Retention
 from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
@@ -60,6 +62,8 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
     "MIRROR_SCHEDULE": "0 3 * * *",
+    "MIRROR_WEBHOOK_URL": "",
+    "MIRROR_UI_URL": "",
     "MIRROR_STORE_URL": "",
 }
 _NOT_YET = {
@@ -98,6 +102,10 @@ class Settings:
     schedule: str
     cloud: Cloud = field(default_factory=Cloud)
     retention: Retention = field(default_factory=Retention)
+    webhook: str = field(default="", repr=False)
+    """Where failures and findings are told; a secret, as it may hold a token."""
+    ui_url: str = ""
+    """Where the Dagster UI is, for links to runs."""
     warnings: tuple[str, ...] = ()
     config: Path | None = None
     """The file that was read, None where the environment alone says everything."""
@@ -145,6 +153,8 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         schedule=values.read("MIRROR_SCHEDULE", cron, "five cron fields, such as '0 3 * * *'"),
         cloud=read_cloud(values),
         retention=read_retention(values),
+        webhook=webhook_url(values, "MIRROR_WEBHOOK_URL"),
+        ui_url=page_url(values, "MIRROR_UI_URL"),
         warnings=(*warnings, *_unknown_in_environment(environ)),
     )
 

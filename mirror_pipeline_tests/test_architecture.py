@@ -36,8 +36,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "assets": {"phases", "adapters", "domain", "errors"},
     "staleness": {"assets"},
     "automation": {"assets", "domain", "phases", "staleness", "errors"},
+    "alerting": {"assets", "domain", "phases"},
     "recovery": {"phases"},
-    "definitions": {"assets", "automation", "configuration", "phases", "recovery", "resources"},
+    "definitions": {
+        "alerting", "assets", "automation", "configuration", "phases", "recovery", "resources"
+    },
     "instance": {"adapters", "settings", "errors"},
     "refresh": {
         "assets", "automation", "definitions", "domain", "errors", "phases", "recovery", "staleness"
@@ -56,10 +59,12 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "refresh_commands": {
         "commands", "domain", "errors", "instance", "phases", "refresh", "results"
     },
+    "command_alerts": {"commands", "domain", "errors", "phases"},
+    "drift_commands": {"adapters", "commands", "domain", "phases", "results"},
     "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
     "cli": {
-        "adapters", "cli_infra", "cli_tokens", "commands", "configuration", "errors", "history_commands",
-        "refresh_commands", "results", "serving_commands", "",
+        "adapters", "cli_infra", "cli_tokens", "command_alerts", "commands", "configuration",
+        "drift_commands", "errors", "history_commands", "refresh_commands", "results", "serving_commands", "",
     },
     "__main__": {"cli"},
     "": set(),
@@ -67,7 +72,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 """One way only: definitions → assets, resources → phases → adapters → lockfiles, domain → errors."""
 
 KNOW_DAGSTER = {
-    "definitions", "automation", "staleness", "resources", "recovery", "refresh", "instance", "assets"
+    "alerting", "definitions", "automation", "staleness", "resources", "recovery", "refresh", "instance",
+    "assets",
 }  # fmt: skip
 PURE = {"domain", "lockfiles", "cloud_settings", "config_values", "settings", "errors"}
 HTTP = {

@@ -15,6 +15,7 @@ import pytest
 
 import mirror_pipeline
 from mirror_pipeline import automation
+from mirror_pipeline.assets import drift
 from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.staleness import State
@@ -328,7 +329,11 @@ def night(bench: Workbench, instance: dg.DagsterInstance) -> list[tuple[str, str
     context = dg.build_schedule_context(instance, NIGHT, repository_def=repository)
     with context:
         requests = automation.nightly(mirror).evaluate_tick(context).run_requests or []
-    assert all(len(request.asset_selection or []) == 1 for request in requests)
+    checks = [request for request in requests if not request.asset_selection]
+    assert all(len(request.asset_selection or ()) == 1 for request in requests if request not in checks)
+    assert [request.asset_check_keys for request in checks] == [[drift.KEY]], "upstream is looked at too"
+    assert all(drift.KEY not in (request.asset_check_keys or ()) for request in requests[:-1])
+    assert all("mirror/why" in request.tags for request in requests)
     assert len({request.run_key for request in requests}) == len(requests)
     return [
         (request.asset_selection[0].to_user_string(), request.partition_key)

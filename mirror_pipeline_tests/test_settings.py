@@ -453,3 +453,50 @@ def test_any_file_is_read_or_refused(text: str) -> None:
         assert found.home.is_absolute()
     else:
         assert refusal.facts["file"] == "config.env"
+
+
+class TestAlerts:
+    def test_where_to(self) -> None:
+        told = parse(
+            "MIRROR_WEBHOOK_URL=https://hooks.example/T0/x?y=z\nMIRROR_UI_URL=http://ui.example:3000/\n"
+        )
+        assert (told.webhook, told.ui_url) == ("https://hooks.example/T0/x?y=z", "http://ui.example:3000")
+        assert (parse().webhook, parse().ui_url) == ("", "")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "hooks.example/T0k3n",
+            "ftp://hooks.example/T0k3n",
+            "file:///T0k3n",
+            "https:///T0k3n",
+            "https://a b/T0k3n",
+        ],
+    )
+    def test_a_bad_webhook_is_refused_and_not_shown(self, url: str) -> None:
+        error = refused(f"MIRROR_WEBHOOK_URL={url}")
+        assert error.facts["value"] == "..."
+        assert "T0k3n" not in str(error)
+        assert "http:// or https://" in str(error)
+
+    @pytest.mark.parametrize(
+        "url", ["ui.example", "file:///ui", "https://ann:s3cret@ui.example", "https://ui.example/?s3cret"]
+    )
+    def test_a_bad_address_of_the_ui(self, url: str) -> None:
+        error = refused(f"MIRROR_UI_URL={url}")
+        assert error.facts["key"] == "MIRROR_UI_URL"
+        assert "s3cret" not in str(error)
+
+    @pytest.mark.parametrize(
+        ("line", "shown"),
+        [
+            ("MIRROR_WEBHOOK_URL https://hooks.example/T0k3n", "'MIRROR_WEBHOOK_URL ...'"),
+            ("MIRROR_WEBHOOK_URL: https://hooks.example/T0k3n", "'MIRROR_WEBHOOK_URL: ...'"),
+            ("MIRROR_WEBHOOK_URL='https://hooks.example/T0k3n", "'MIRROR_WEBHOOK_URL= ...'"),
+            ("https://hooks.example/T0k3n", "'...'"),
+            ("T0k3n", "'...'"),
+            ("MIRROR_HOME", "'MIRROR_HOME'"),
+        ],
+    )
+    def test_of_a_line_that_is_no_assignment_the_key_alone_is_shown(self, line: str, shown: str) -> None:
+        assert str(refused(line)) == f"config.env:1: expected KEY=value, found {shown}"

@@ -116,6 +116,7 @@ class FakeUpstream:
         self.guard = threading.Lock()
         self._tls = tls
         self._projects: dict[str, dict[str, Listed]] = {}
+        self._marks: dict[str, dict[str, str]] = {}
         self._contents: dict[str, bytes] = {}
         self._replaced: dict[str, tuple[bytes, str | None]] = {}
         self._faults: dict[str, list[_Fault]] = {}
@@ -209,6 +210,18 @@ class FakeUpstream:
         """Take a file off its page and off the server."""
         with self.guard:
             self._contents.pop(self._projects[dist.project].pop(dist.file).path)
+
+    def withdraw(self, project: str) -> None:
+        """Have no page of a project any more; its files stay on the server."""
+        with self.guard:
+            del self._projects[project]
+
+    def mark(self, project: str, status: str, reason: str = "") -> None:
+        """Say of a project what PEP 792 has words for; a quarantined one lists no file any more."""
+        with self.guard:
+            self._marks[project] = {"status": status, **({"reason": reason} if reason else {})}
+            if status == "quarantined":
+                self._projects[project] = {}
 
     # Faults that end.
 
@@ -334,13 +347,18 @@ class FakeUpstream:
 
     def _page(self, project: str, accept: str) -> tuple[bytes, str]:
         files = [self._projects[project][name] for name in sorted(self._projects[project])]
+        mark = self._marks.get(project, {})
         if self.pages == "negotiated" and SIMPLE_JSON in accept:
-            return _as_json(project, files), SIMPLE_JSON
-        return _as_html(project, files), "text/html; charset=utf-8"
+            return _as_json(project, files, mark), SIMPLE_JSON
+        return _as_html(project, files, mark), "text/html; charset=utf-8"
 
 
-def _as_html(project: str, files: list[Listed]) -> bytes:
-    lines = ["<!DOCTYPE html>", "<html>", f"<head><title>Links for {project}</title></head>", "<body>"]
+def _as_html(project: str, files: list[Listed], mark: Mapping[str, str]) -> bytes:
+    names = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
+    told = {"pypi:repository-version": "1.4", **{names[key]: value for key, value in mark.items()}}
+    metas = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in told.items()]
+    title = f"<title>Links for {project}</title>"
+    lines = ["<!DOCTYPE html>", "<html>", "<head>", *metas, title, "</head>", "<body>"]
     for entry in files:
         fragment = f"#sha256={entry.sha256}" if entry.sha256 else ""
         attributes = {"href": f"../..{quote(entry.path)}{fragment}"}
@@ -353,11 +371,12 @@ def _as_html(project: str, files: list[Listed]) -> bytes:
     return "\n".join([*lines, "</body>", "</html>", ""]).encode()
 
 
-def _as_json(project: str, files: list[Listed]) -> bytes:
+def _as_json(project: str, files: list[Listed], mark: Mapping[str, str]) -> bytes:
     document = {
-        "meta": {"api-version": "1.1"},
+        "meta": {"api-version": "1.4"},
         "name": project,
         "files": [_json_entry(entry) for entry in files],
+        **({"project-status": mark} if mark else {}),
     }
     return json.dumps(document).encode()
 

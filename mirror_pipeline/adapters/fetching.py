@@ -23,7 +23,9 @@ from mirror_pipeline.adapters.retrying import Retrier
 from mirror_pipeline.adapters.store import WheelStore
 from mirror_pipeline.adapters.transport import Transport
 from mirror_pipeline.adapters.upstream import Asked, Listing, Located, Sources, Upstream
+from mirror_pipeline.adapters.watching import Watch
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.drift import Heard
 from mirror_pipeline.domain.wheelset import Failure, UpstreamFile
 
 
@@ -56,6 +58,7 @@ class Fetcher:
         self._cancelled = threading.Event()
         self._retrier = retrier or Retrier(self._cancelled.wait)
         self._upstream: Upstream | None = None
+        self._sources = Sources((), "")
         self._transport: Transport | None = None
 
     def _connected(self) -> tuple[Transport, Upstream]:
@@ -65,8 +68,8 @@ class Fetcher:
             indexes = (self._index_url or config.index_url, *extra)
             credentials = Credentials(indexes, Keyring(config.keyring_provider))
             self._transport = Transport(config, self._cancelled, credentials)
-            pages, sources = Pages(self._transport, self._retrier), Sources(indexes, default_index())
-            self._upstream = Upstream(pages, sources, self._hosts)
+            pages, self._sources = Pages(self._transport, self._retrier), Sources(indexes, default_index())
+            self._upstream = Upstream(pages, self._sources, self._hosts)
         return self._transport, self._upstream
 
     def locate(self, artifacts: Sequence[Artifact]) -> Fetched:
@@ -90,6 +93,18 @@ class Fetcher:
         _, upstream = self._connected()
         with self._pool() as pool, self._cancelling(pool):
             return dict(zip(asked, pool.map(upstream.listing, asked), strict=True))
+
+    def look_again(self, artifacts: Sequence[Artifact]) -> tuple[Heard, ...]:
+        """What the project pages of artifacts say now, whatever this process was told before.
+
+        One request for each page. A project that cannot be asked about keeps no other from being asked about.
+        """
+        if not artifacts:
+            return ()
+        transport, _ = self._connected()
+        watch = Watch(Pages(transport, self._retrier.anew()), self._sources)
+        with self._pool() as pool, self._cancelling(pool):
+            return tuple(heard for part in pool.map(watch.look, _by_project(artifacts)) for heard in part)
 
     def fetch(
         self, artifacts: Sequence[Artifact], store: WheelStore, progress: Progress, label: str = "fetching"

@@ -21,7 +21,15 @@ from mirror_pipeline.adapters.files import sha256_of
 from mirror_pipeline.adapters.retrying import Retrier, StatusError
 from mirror_pipeline.adapters.transport import Transport
 from mirror_pipeline.adapters.urls import index_key, is_on_disk, redacted, split_login
-from mirror_pipeline.domain.simple_page import ACCEPT, PageError, Wanted, read_page
+from mirror_pipeline.domain.drift import Page
+from mirror_pipeline.domain.simple_page import (
+    ACCEPT,
+    PageError,
+    Wanted,
+    is_project_page,
+    read_page,
+    read_status,
+)
 from mirror_pipeline.domain.wheelset import UpstreamFile
 from mirror_pipeline.errors import UpstreamError
 
@@ -33,7 +41,7 @@ _Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page as it came. ``base`` is where it was found, after redirects."""
+    """A page as it came. ``base`` is where it was found, after redirects; '' where there is none."""
 
     packed: bytes
     media: str
@@ -75,13 +83,28 @@ class Pages:
         complete = _hashed if is_on_disk(index) else _without_login
         return tuple(complete(file) for file in files)
 
+    def look(self, index: str, project: str, names: frozenset[str]) -> Page:
+        """A project's page with those of some files that it lists, and what it says of the project.
+
+        An index that does not know the project has no such page. What is there and is no project page is an
+        ``UpstreamError``: its silence about a file would mean nothing.
+        """
+        page, shown = self._page(index, project), redacted(index)
+        if not page.base:
+            return Page(shown, exists=False)
+        files = self._files(index, project, lambda name, _: name in names)
+        content = zlib.decompress(page.packed)
+        if not files and not is_project_page(content, page.media):
+            raise _no_page(index, project, "this is no project page")
+        found = {file.file: replace(file, url="") for file in files}
+        return Page(shown, exists=True, files=found, status=read_status(content, page.media))
+
     def _files(self, index: str, project: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
         page = self._page(index, project)
         try:
             return read_page(zlib.decompress(page.packed), page.media, page.base, wanted)
         except PageError as error:
-            url = redacted(_url(index, project))
-            raise UpstreamError(f"{url}: {error}", url=url, project=project) from None
+            raise _no_page(index, project, str(error)) from None
 
     def _page(self, index: str, project: str) -> _Page:
         key = (*index_key(index), project)
@@ -102,7 +125,7 @@ class Pages:
                 url, lambda _head, chunk: body.extend(chunk), {"Accept": ACCEPT}, decode=True
             )
             if answer.status == 404:
-                return b"", "text/html", url
+                return b"", "text/html", ""
             if answer.status != 200:
                 raise StatusError(answer, url)
             return bytes(body), answer.headers.get("content-type", ""), answer.url
@@ -127,10 +150,15 @@ def _url(index: str, project: str) -> str:
     return f"{index.rstrip('/')}/{quote(project)}/"
 
 
+def _no_page(index: str, project: str, why: str) -> UpstreamError:
+    url = redacted(_url(index, project))
+    return UpstreamError(f"{url}: {why}", url=url, project=project)
+
+
 def _from_disk(url: str) -> tuple[bytes, str, str]:
     page = path_of(url) / _PAGE
     with _reading(page):
-        return (page.read_bytes() if page.is_file() else b""), "text/html", f"{url}{_PAGE}"
+        return (page.read_bytes(), "text/html", f"{url}{_PAGE}") if page.is_file() else (b"", "text/html", "")
 
 
 @contextmanager

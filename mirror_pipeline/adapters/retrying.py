@@ -35,6 +35,10 @@ class Retrier:
         self._wait = wait
         self._unreachable: dict[str, str] = {}
 
+    def anew(self) -> Retrier:
+        """One that waits likewise, and holds nothing against any host."""
+        return Retrier(self._wait)
+
     def run(self, url: str, request: Callable[[], T]) -> T:
         """The request's result; a final failure is an ``UpstreamError``."""
         host = urlsplit(redacted(url)).netloc

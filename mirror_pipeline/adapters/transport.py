@@ -66,7 +66,7 @@ class CancelledError(Exception):
 
 
 class Transport:
-    """GET requests from many threads."""
+    """GET requests from many threads, and a POST now and then."""
 
     def __init__(
         self, config: PipConfig, cancelled: threading.Event, credentials: Credentials | None = None
@@ -118,14 +118,32 @@ class Transport:
             self._prepare(curl, url, headers, decode=decode)
             for option, value in _login_options(login):
                 curl.setopt(option, value)
-            curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
-            curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
-            curl.setopt(pycurl.XFERINFOFUNCTION, transfer.on_progress)
-            try:
-                curl.perform()
-            except pycurl.error as error:
-                raise self._explained(error, url, transfer) from None
-            return transfer.answer(cast("str", curl.getinfo(pycurl.EFFECTIVE_URL)))
+            return self._answered(curl, url, transfer)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: int) -> Answer:
+        """Send a body within so many seconds; what is answered to it besides the head is not read.
+
+        No redirect is followed: the body is for this URL, and for nobody whom that names.
+        """
+        transfer = Transfer(lambda _head, _chunk: None, self._cancelled, url, None)
+        with self._handle() as curl:
+            self._prepare(curl, url, {"Expect": "", **headers}, decode=False)
+            for option, value in _login_options(split_login(url)[1]):
+                curl.setopt(option, value)
+            curl.setopt(pycurl.FOLLOWLOCATION, 0)
+            curl.setopt(pycurl.TIMEOUT, seconds)
+            curl.setopt(pycurl.POSTFIELDS, body)
+            return self._answered(curl, url, transfer)
+
+    def _answered(self, curl: pycurl.Curl, url: str, transfer: Transfer) -> Answer:
+        curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
+        curl.setopt(pycurl.XFERINFOFUNCTION, transfer.on_progress)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            raise self._explained(error, url, transfer) from None
+        return transfer.answer(cast("str", curl.getinfo(pycurl.EFFECTIVE_URL)))
 
     def _introduce(self, url: str) -> None:
         """Let the first thread that needs a host look its name up while the others wait.

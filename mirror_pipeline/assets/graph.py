@@ -30,8 +30,10 @@ COMPLETE = "complete"
 HELD = "rolled back"
 """Metadata key of ``s3_sync``: what a rollback holds, and why; '' where nothing does."""
 
-BY, COMMAND_LINE = "mirror/by", "command-line"
-"""Tag of runs that the command line made in its own process, and its value."""
+BY = "mirror/by"
+"""Tag of runs: who made them."""
+COMMAND_LINE = "command-line"
+"""The value of ``BY`` for runs within a command, which tells of their failures itself."""
 WHY = "mirror/why"
 """Tag of a run: why it was asked for."""
 

@@ -1,5 +1,6 @@
 """Asset ``verification_report`` and its checks, one per layer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -20,9 +21,14 @@ _LAYERS = {
 _OF_BUCKETS = {"bucket": "Every object of the bucket is as it was written."}
 
 
+def layers_of(mirror: Mirror) -> Mapping[str, str]:
+    """The checks that a verification makes, and what they say. Only a bucket has books to compare with."""
+    return {**_LAYERS, **(_OF_BUCKETS if mirror.settings.cloud.bucket else {})}
+
+
 def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any]) -> dg.AssetsDefinition:
-    """The asset's definition. Only a bucket has books that can be compared with what is there."""
-    layers = {**_LAYERS, **(_OF_BUCKETS if mirror.settings.cloud.bucket else {})}
+    """The asset's definition."""
+    layers = layers_of(mirror)
 
     @dg.asset(
         key=graph.VERIFICATION_REPORT,

@@ -10,6 +10,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,9 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 _ANCHOR = re.compile(r"""<a\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 _BASE = re.compile(r"""<base\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_META = re.compile(r"""<meta\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
+_STATUS, _REASON = "pypi:project-status", "pypi:project-status-reason"
+_DISTRIBUTION = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".egg", ".exe", ".msi")
 
 Wanted = Callable[[str, str | None], bool]
 """Whether a file is of interest, by its name and the SHA-256 the page gives for it."""
@@ -31,6 +35,14 @@ Wanted = Callable[[str, str | None], bool]
 
 class PageError(ValueError):
     """The page is not a Simple project page of a version that is read here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """What an index says of a project as a whole (PEP 792); without a word it is ``active``."""
+
+    status: str = "active"
+    reason: str = ""
 
 
 def read_page(content: bytes, content_type: str, url: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
@@ -41,6 +53,44 @@ def read_page(content: bytes, content_type: str, url: str, wanted: Wanted) -> tu
     if media in ("text/html", "application/vnd.pypi.simple.v1+html", "application/xhtml+xml", ""):
         return tuple(_from_html(content.decode("utf-8", "replace"), url, wanted))
     raise PageError(f"unexpected content type {media!r}")
+
+
+def read_status(content: bytes, content_type: str) -> ProjectStatus:
+    """The status marker of a project page that ``read_page`` can read.
+
+    In JSON it is an object beside ``files``, in HTML there are two ``<meta>`` elements.
+    """
+    if content_type.partition(";")[0].strip().lower().endswith("json"):
+        marker = json.loads(content).get("project-status")
+        told = marker if isinstance(marker, Mapping) else {}
+        return _status(told.get("status"), told.get("reason"))
+    named = _named(content.decode("utf-8", "replace"))
+    return _status(named.get(_STATUS), named.get(_REASON))
+
+
+def _status(status: object, reason: object) -> ProjectStatus:
+    return ProjectStatus((_text(status) or "active").strip().lower(), " ".join((_text(reason) or "").split()))
+
+
+def _named(text: str) -> Mapping[str, str]:
+    """The ``<meta>`` elements of a page, by name."""
+    tags = [_attributes(found.group()) for found in _META.finditer(text)]
+    return {(tag.get("name") or "").lower(): tag.get("content") or "" for tag in tags}
+
+
+def is_project_page(content: bytes, content_type: str) -> bool:
+    """Whether a page that lists nothing of interest is a project page at all.
+
+    JSON says what it is. HTML may be anybody's, such as a proxy's apology: it has to list some distribution,
+    or to be marked as a page of an index (PEP 629, 792).
+    """
+    if content_type.partition(";")[0].strip().lower().endswith("json"):
+        return True
+    text = content.decode("utf-8", "replace")
+    if any(name.startswith("pypi:") for name in _named(text)):
+        return True
+    listed = _from_html(text, "http://page.invalid/", lambda name, _: name.lower().endswith(_DISTRIBUTION))
+    return next(listed, None) is not None
 
 
 def _from_json(content: bytes, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:

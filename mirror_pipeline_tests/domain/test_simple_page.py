@@ -9,7 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mirror_pipeline.domain.simple_page import PageError, read_page
+from mirror_pipeline.domain.simple_page import (
+    PageError,
+    ProjectStatus,
+    is_project_page,
+    read_page,
+    read_status,
+)
 from mirror_pipeline.domain.wheelset import UpstreamFile
 from mirror_pipeline_tests.locks import digest_of
 
@@ -245,3 +251,55 @@ def test_any_json_entry_is_read_or_refused(facts: dict[str, object]) -> None:
 @example("<a href='http://[::1'>")
 def test_any_html_without_a_base_is_read(text: str) -> None:
     assert all(item.file and item.url for item in read(text.replace("base", "")))
+
+
+# Status markers (PEP 792).
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+MARKED_JSON = b"""{"meta": {"api-version": "1.4"}, "name": "alpha", "files": [],
+    "project-status": {"status": "quarantined", "reason": "The project is being\\nlooked into."}}"""
+MARKED_HTML = b"""<!DOCTYPE html><html><head>
+  <meta name="pypi:repository-version" content="1.4">
+  <META content="quarantined" name='pypi:project-status'>
+  <meta name="pypi:project-status-reason" content="The project is being looked &quot;into&quot;.">
+</head><body></body></html>"""
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "reason"),
+    [
+        (MARKED_JSON, JSON, "The project is being looked into."),
+        (MARKED_HTML, "text/html; charset=utf-8", 'The project is being looked "into".'),
+    ],
+)
+def test_a_marked_project(content: bytes, media: str, reason: str) -> None:
+    assert read_status(content, media) == ProjectStatus("quarantined", reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "media"),
+    [
+        (b'{"meta": {"api-version": "1.0"}, "files": []}', JSON),
+        (b'{"meta": {"api-version": "1.4"}, "files": [], "project-status": {"status": null}}', JSON),
+        (b'{"meta": {"api-version": "1.4"}, "files": [], "project-status": "archived"}', JSON),
+        (b"<a href='x-1.0.tar.gz'>x</a>", "text/html"),
+        (b"", "text/html"),
+    ],
+)
+def test_without_a_word_a_project_is_active(content: bytes, media: str) -> None:
+    assert read_status(content, media) == ProjectStatus("active", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "true"),
+    [
+        (b'{"meta": {"api-version": "1.0"}, "files": []}', JSON, True),
+        (b'<html><head><meta name="pypi:repository-version" content="1.0"></head></html>', "text/html", True),
+        (b"<a href='../x-1.0.tar.gz'>x-1.0.tar.gz</a>", "text/html", True),
+        (b"<h1>Back soon</h1><a href='https://status.example/'>status</a>", "text/html", False),
+        (b"", "text/html", False),
+    ],
+)
+def test_a_page_that_lists_nothing_has_to_say_what_it_is(content: bytes, media: str, true: bool) -> None:
+    assert is_project_page(content, media) is true

@@ -1,0 +1,94 @@
+"""The drift check: ask upstream once more about what is pinned, and report what is otherwise than it was.
+
+It writes its report, and the document in which findings stand until they are gone or accepted, and nothing
+else: no file is removed, none is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from mirror_pipeline.adapters.documents import as_plain, encode
+from mirror_pipeline.adapters.files import write_atomically
+from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.drift import Drift, accept, judge
+from mirror_pipeline.domain.drift_report import as_markdown
+from mirror_pipeline.domain.wheelset import WheelSet
+from mirror_pipeline.errors import UpstreamError, UsageError
+from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.wheel_plan import load_plan
+from mirror_pipeline.phases.wheels import document_of as wheels_document
+
+DOCUMENT = "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The outcome of the check: what drifted, and where the report was written."""
+
+    drift: Drift
+    markdown: str
+    path: Path
+
+
+def look_upstream(mirror: Mirror, accepted: Sequence[str] = ()) -> Looked:
+    """Compare what upstream says now of the planned files with what it said when they were mirrored.
+
+    ``accepted`` names files or projects whose findings may stand from now on. An ``UpstreamError`` where
+    nobody could be asked about anything.
+    """
+    artifacts = _pinned(mirror)
+    from_indexes = [artifact for artifact in artifacts if not artifact.direct]
+    heard = mirror.fetcher.look_again(from_indexes)
+    last, today = last_drift(mirror), mirror.today()
+    direct = len(artifacts) - len(from_indexes)
+    drift = judge(heard, _yanked_before(mirror), last.found if last else (), today, direct)
+    if drift.unasked and not drift.projects:
+        raise UpstreamError(
+            f"nothing could be asked of upstream: {drift.unasked[0].reason}",
+            hint="what was found earlier still stands",
+            projects=len(drift.unasked),
+        )
+    drift, unknown = accept(drift, accepted, today)
+    if unknown:
+        raise UsageError(
+            f"nothing was found of {', '.join(unknown)}", hint="name a project or a file of a finding"
+        )
+    return _written(mirror, drift)
+
+
+def _pinned(mirror: Mirror) -> tuple[Artifact, ...]:
+    """Every artifact of the stored plans, once."""
+    plans = [load_plan(mirror, platform) for platform in mirror.settings.platforms]
+    found: dict[tuple[str, str], Artifact] = {}
+    for artifact in (artifact for plan in plans for artifact in plan.artifacts):
+        found.setdefault((artifact.file, artifact.sha256), artifact)
+    return tuple(found.values())
+
+
+def _yanked_before(mirror: Mirror) -> Mapping[str, str | bool]:
+    """What upstream told of each file when it was mirrored (PEP 592)."""
+    sets = [
+        mirror.documents.find(wheels_document(platform), WheelSet) for platform in mirror.settings.platforms
+    ]
+    return {item.artifact.file: item.yanked for wheels in sets if wheels for item in wheels.held}
+
+
+def last_drift(mirror: Mirror) -> Drift | None:
+    """What the last check found, None before the first."""
+    return mirror.documents.find(DOCUMENT, Drift)
+
+
+def _written(mirror: Mirror, drift: Drift) -> Looked:
+    """Keep the report, by time and as the latest, as JSON and as Markdown; then the document."""
+    folder, stamp = mirror.settings.home / "reports", datetime.now(timezone.utc)
+    markdown = as_markdown(drift)
+    content = encode({"made": stamp.isoformat(timespec="seconds"), "passed": drift.passed, **as_plain(drift)})
+    for name in (f"drift-{stamp:%Y%m%dT%H%M%SZ}", "drift-latest"):
+        write_atomically(folder / f"{name}.json", content)
+        write_atomically(folder / f"{name}.md", markdown.encode())
+    mirror.documents.write(DOCUMENT, drift)
+    return Looked(drift, markdown, folder / "drift-latest.json")
