@@ -25,7 +25,7 @@ from mirror_pipeline.adapters.objects import OnUploaded
 from mirror_pipeline.adapters.s3_bulk import bulk_store
 from mirror_pipeline.adapters.s3_errors import object_errors
 from mirror_pipeline.adapters.side_by_side import side_by_side
-from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Upload
+from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Unchanged, Upload
 from mirror_pipeline.errors import CloudError, PreconditionError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _THREADS = 48
 _BIG_AT_ONCE, _FOLDERS_AT_ONCE = 4, 10
 """Those that go by boto3: it keeps ten connections."""
 _BATCH = 1000
+_PIECE = 1 << 20
 
 
 class S3Objects:
@@ -73,16 +74,41 @@ class S3Objects:
 
     def get(self, key: str) -> Found | None:
         """An object's bytes and ETag, None where there is none."""
+        with object_errors(self._bucket, "get", key):
+            answer = self._answer(key)
+            return None if answer is None else _found(answer)
+
+    def get_other(self, key: str, etag: str) -> Found | Unchanged | None:
+        """The same, unless the object still has this ETag."""
+        from obstore.exceptions import NotModifiedError
+
+        with object_errors(self._bucket, "get", key):
+            try:
+                answer = self._answer(key, {"if_none_match": f'"{etag}"'})
+            except NotModifiedError:
+                return Unchanged()
+            return None if answer is None else _found(answer)
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """An object's bytes piece by piece; None where there is none."""
+        with object_errors(self._bucket, "get", key):
+            answer = self._answer(key)
+        return None if answer is None else self._pieces(key, answer)
+
+    def _pieces(self, key: str, answer: Any) -> Iterator[bytes]:
+        with object_errors(self._bucket, "get", key):
+            for piece in answer.stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+    def _answer(self, key: str, options: Any = None) -> Any:
         import obstore
 
         self._count()
-        with object_errors(self._bucket, "get", key):
-            try:
-                answer = obstore.get(self._store, key)
-            except FileNotFoundError as error:
-                self._refuse_no_bucket(error, key)
-                return None
-            return Found(bytes(answer.bytes()), _unquoted(answer.meta["e_tag"]))
+        try:
+            return obstore.get(self._store, key, options=options)
+        except FileNotFoundError as error:
+            self._refuse_no_bucket(error, key)
+            return None
 
     def inspect(self, key: str) -> Stored | None:
         """What an object is: by the checksum the server keeps of it, else by its bytes."""
@@ -160,7 +186,7 @@ class S3Objects:
         digest = hashlib.sha256()
         with aws_errors("s3", "GetObject", key):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-            for chunk in body.iter_chunks(1 << 20):
+            for chunk in body.iter_chunks(_PIECE):
                 digest.update(chunk)
         return digest.hexdigest()
 
@@ -189,7 +215,7 @@ class S3Objects:
         if "NoSuchBucket" in str(error):
             raise CloudError(
                 f"s3: the bucket {self._bucket} does not exist",
-                hint="'mirror-pipeline infra apply' makes it on AWS; elsewhere make it first",
+                hint="make it first; 'mirror-pipeline infra apply' makes the one that BUCKET_NAME names on AWS",
                 service="s3", operation="get", code="NoSuchBucket", resource=key,
             ) from error  # fmt: skip
 
@@ -243,6 +269,10 @@ def _refuse_other_bytes(upload: Upload, actual: str) -> None:
             expected=upload.sha256,
             actual=actual,
         )
+
+
+def _found(answer: Any) -> Found:
+    return Found(bytes(answer.bytes()), _unquoted(answer.meta["e_tag"]))
 
 
 def _mode(condition: Condition | None) -> Any:
