@@ -81,11 +81,6 @@ def test_the_configuration_table_is_what_settings_know() -> None:
     assert configuration_table() == dict(settings._DEFAULTS)  # noqa: SLF001 - the one list of keys
 
 
-def test_what_the_table_calls_refused_is_refused() -> None:
-    told = re.findall(r"^\| `([A-Z_]+)` .*refused in this version", README.read_text("utf-8"), re.MULTILINE)
-    assert set(told) == set(settings._NOT_YET)  # noqa: SLF001
-
-
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_and_their_options_exist(page: Path) -> None:
     for words in commands_in(page):

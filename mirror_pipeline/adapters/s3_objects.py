@@ -215,7 +215,7 @@ class S3Objects:
         if "NoSuchBucket" in str(error):
             raise CloudError(
                 f"s3: the bucket {self._bucket} does not exist",
-                hint="make it first; 'mirror-pipeline infra apply' makes the one that BUCKET_NAME names on AWS",
+                hint="make it first; 'mirror-pipeline infra apply' makes the one that BUCKET_NAME names",
                 service="s3", operation="get", code="NoSuchBucket", resource=key,
             ) from error  # fmt: skip
 

@@ -12,7 +12,14 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from mirror_pipeline.adapters.documents import Documents, as_plain, decode, digest_of, encode
+from mirror_pipeline.adapters.documents import (
+    DirectoryDocuments,
+    Documents,
+    as_plain,
+    decode,
+    digest_of,
+    encode,
+)
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Selection, Source
 from mirror_pipeline.domain.manifest import Entry, Manifest, Project
@@ -104,7 +111,7 @@ VALUES = [
 
 @pytest.fixture
 def documents(tmp_path: Path) -> Documents:
-    return Documents(tmp_path / "documents")
+    return DirectoryDocuments(tmp_path / "documents")
 
 
 def identity(value: object) -> str:
@@ -208,5 +215,5 @@ def test_a_plan_of_an_earlier_version_is_read_with_what_it_did_not_know() -> Non
 
 def test_documents_are_for_their_owner_only(tmp_path: Path) -> None:
     """Locks may name indexes with logins."""
-    Documents(tmp_path / "home/documents").write("lock", ("text",))
+    DirectoryDocuments(tmp_path / "home/documents").write("lock", ("text",))
     assert (tmp_path / "home/documents").stat().st_mode & 0o077 == 0
