@@ -147,7 +147,7 @@ class RemoteWheelStore:
         with disk_errors(path):
             if path.is_file() and sha256_of(path) == sha256:
                 return ""
-            pieces = self._objects.read(self._key(wheel, file))
+            pieces = self._objects.read(self._key(wheel, file)) if wheel else None
             if pieces is None:
                 return "not in the store"
             with self._folder.incoming(file) as incoming:
