@@ -36,7 +36,7 @@ _WRONG_CREDENTIALS = frozenset(
 )  # fmt: skip
 _NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """Whoever asked is known, and may not: another login is no help, another policy is."""
-NEEDED = "'mirror-pipeline infra policy provisioner' (or publisher) prints what is needed"
+NEEDED = "'mirror-pipeline infra policy provisioner' (or publisher, or worker) prints what is needed"
 _FAILED_PRECONDITION = frozenset(
     {"PreconditionFailed", "InvalidIfMatchVersion", "ConditionalRequestConflict"}
 )

@@ -19,7 +19,7 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _SAID = re.compile(r"<Message>([^<]*)</Message>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REFUSED = frozenset({"401", "403"})
-_NEEDED = "'mirror-pipeline infra policy publisher' prints what is needed"
+_NEEDED = "'mirror-pipeline infra policy publisher' (or worker) prints what is needed"
 _LOGIN = "check AWS_PROFILE, the environment or the role, and its policy"
 
 
