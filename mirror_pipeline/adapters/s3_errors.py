@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,12 @@ def object_errors(bucket: str, operation: str, key: str, expected: str | None = 
         raise
     except (exceptions.BaseError, OSError, ValueError) as error:
         raise _translated(error, bucket, operation, key) from error
+
+
+def not_removed(error: Mapping[str, Any], count: int) -> CloudError:
+    """The first of several objects that a removal left, with its reason."""
+    line = f"s3: {error.get('Key')} could not be removed: {error.get('Code')} ({count} such)"
+    return CloudError(line, service="s3", operation="DeleteObjects", code=error.get("Code"))
 
 
 def _translated(error: Exception, bucket: str, operation: str, key: str) -> CloudError:

@@ -23,7 +23,7 @@ from mirror_pipeline.adapters.aws import Aws, Client, aws_errors
 from mirror_pipeline.adapters.files import disk_errors, sha256_of
 from mirror_pipeline.adapters.objects import OnUploaded
 from mirror_pipeline.adapters.s3_bulk import bulk_store
-from mirror_pipeline.adapters.s3_errors import object_errors
+from mirror_pipeline.adapters.s3_errors import not_removed, object_errors
 from mirror_pipeline.adapters.side_by_side import side_by_side
 from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Unchanged, Upload
 from mirror_pipeline.errors import CloudError, PreconditionError
@@ -51,15 +51,25 @@ class S3Objects:
     def __init__(self, aws: Aws, retries: int = 5) -> None:
         self._aws, self._bucket, self._retries = aws, aws.cloud.bucket, retries
         self._asked = 0
-        self._counting, self._telling = threading.Lock(), threading.Lock()
+        self._counting, self._telling, self._opening = threading.Lock(), threading.Lock(), threading.RLock()
 
-    @functools.cached_property
+    @property
     def _client(self) -> Client:
         """Made when something is asked: importing boto3 takes longer than most commands."""
+        with self._opening:  # many may ask first, and boto3 makes one client at a time
+            return self._made_client
+
+    @property
+    def _store(self) -> S3Store:
+        with self._opening:
+            return self._made_store
+
+    @functools.cached_property
+    def _made_client(self) -> Client:
         return self._aws.client("s3")
 
     @functools.cached_property
-    def _store(self) -> S3Store:
+    def _made_store(self) -> S3Store:
         return bulk_store(self._aws, lambda: self._client, self._retries)
 
     @property
@@ -179,7 +189,7 @@ class S3Objects:
                     Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
                 )
             if errors := answer.get("Errors"):
-                raise _not_removed(errors[0], len(errors))
+                raise not_removed(errors[0], len(errors))
 
     def _hashed(self, key: str) -> str:
         self._count()
@@ -287,8 +297,3 @@ def _expected(condition: Condition | None) -> str | None:
 
 def _unquoted(etag: str | None) -> str:
     return (etag or "").strip('"')
-
-
-def _not_removed(error: Mapping[str, Any], count: int) -> CloudError:
-    line = f"s3: {error.get('Key')} could not be removed: {error.get('Code')} ({count} such)"
-    return CloudError(line, service="s3", operation="DeleteObjects", code=error.get("Code"))
