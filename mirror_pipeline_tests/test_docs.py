@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -15,6 +16,8 @@ from pip._internal.models.index import PyPI, TestPyPI
 
 from mirror_pipeline import settings
 from mirror_pipeline.cli import cli
+from mirror_pipeline.domain.cloud import StorePlace
+from mirror_pipeline.domain.iam import worker_policy
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -115,6 +118,13 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         if not re.match(r"[a-z]+:|#", link) and not (page.parent / link.partition("#")[0]).exists()
     ]
     assert not broken
+
+
+def test_the_policy_of_workers_is_printed_as_it_is() -> None:
+    (block,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs/several-machines.md").read_text("utf-8"), re.DOTALL
+    )
+    assert json.loads(block) == worker_policy(StorePlace("company-mirror-store", "shop"))
 
 
 def test_decisions_are_numbered_without_holes() -> None:
