@@ -121,9 +121,8 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_policy_of_workers_is_printed_as_it_is() -> None:
-    (block,) = re.findall(
-        r"```json\n(.*?)```", (ROOT / "docs/several-machines.md").read_text("utf-8"), re.DOTALL
-    )
+    text = (ROOT / "docs/several-machines.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert json.loads(block) == worker_policy(StorePlace("company-mirror-store", "shop"))
 
 
