@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.refresh import Refreshed, refresh, states_now
 from mirror_pipeline_tests.aws_servers import Ministack, S3Server
 from mirror_pipeline_tests.mirrors import Workbench, materialize, workbench
-from mirror_pipeline_tests.test_cli import Outcome
+from mirror_pipeline_tests.test_cli import Outcome, started
 from mirror_pipeline_tests.test_refresh import EVERYTHING
 from mirror_pipeline_tests.wheels import Dist, noise
 
@@ -164,6 +165,34 @@ def test_each_machine_goes_on_where_another_left_off(cluster: Cluster) -> None:
     third.packages = dict(second.packages)
     third.write()
     assert cluster.stale(third) == {}
+
+
+def test_where_a_machine_was_killed_another_goes_on(cluster: Cluster) -> None:
+    slow = cluster.first.dist("winonly")
+    hold = cluster.first.upstream.hold(cluster.first.upstream.path_of(slow), after=100)
+    with started(cluster.first, "refresh") as process:
+        hold.wait_for_client()
+        process.kill()
+        process.wait()
+    hold.release()
+    there = cluster.keys(cluster.store, f"{PREFIX}/packages/")
+    assert cluster.key(slow) not in there
+    for key in there:
+        digest, file = key.removeprefix(f"{PREFIX}/packages/").split("/")
+        if file.endswith(".whl"):
+            assert hashlib.sha256(cluster.content(cluster.store, key)).hexdigest() == digest
+            assert f"{key}.metadata" in there
+    wheels = [key for key in there if key.endswith(".whl")]
+    assert wheels, "the first platform was through"
+
+    done = cluster.refresh(cluster.machine("second"))
+
+    assert not done.failures
+    everything = {dist.file for item in cluster.first.packages.values() for dist in item.dists}
+    of_these = {dist.file for dist in (cluster.first.dist("native", one) for one in ("aarch64", "macosx"))}
+    assert done.counts["downloaded_files"] == len(everything - of_these) - len(wheels)
+    assert ("wheels", "linux-x86_64") not in done.recomputed
+    assert "manifest.json" in cluster.keys(cluster.site)
 
 
 def test_who_publishes_brings_only_what_it_has_to_write(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ the wheel is, so that a wheel that is there has it. Files pass through ``MIRROR_
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,19 +73,21 @@ class RemoteWheelStore:
     def sizes(self, artifacts: Iterable[Artifact], *, thoroughly: bool = False) -> Mapping[str, int]:
         """Which of these are in the store, by listing keys; ``thoroughly`` asks for each one's checksum."""
         wanted = {self._key(artifact.sha256, artifact.file): artifact for artifact in artifacts}
-        digests = {artifact.sha256 for artifact in wanted.values()}
-        there = {found.key: found.size for found in self._listed(digests) if found.key in wanted}
+        there = {found.key: found.size for found in self._listed(wanted)}
         if thoroughly:
             sound = side_by_side(lambda key: self._is_sound(key, wanted[key]), there, lambda _key: _AT_ONCE)
             there = {key: there[key] for key in sound if key}
         return {wanted[key].file: size for key, size in there.items()}
 
-    def _listed(self, digests: Collection[str]) -> Iterator[Listed]:
+    def _listed(self, wanted: Mapping[str, Artifact]) -> Iterator[Listed]:
+        """Those of the wanted keys that are there."""
+        digests = {artifact.sha256 for artifact in wanted.values()}
         begins = digests if len(digests) <= _FEW else {digest[0] for digest in digests}
-        lists = side_by_side(
-            lambda begin: list(self._objects.list(f"{self._prefix}{begin}")), begins, lambda _begin: _AT_ONCE
-        )
-        return (found for part in lists for found in part)
+
+        def one(begin: str) -> list[Listed]:
+            return [found for found in self._objects.list(f"{self._prefix}{begin}") if found.key in wanted]
+
+        return itertools.chain.from_iterable(side_by_side(one, begins, lambda _begin: _AT_ONCE))
 
     def _is_sound(self, key: str, artifact: Artifact) -> str:
         """The key, or nothing where other bytes lie there."""
