@@ -75,5 +75,5 @@ def _metadata(looked: Looked) -> dict[str, Any]:
         "told besides": dg.MetadataValue.md(findings_table(drift.noted)),
         NOT_ASKED: dg.MetadataValue.md(unasked_table(drift)),
         "no longer so": dg.MetadataValue.md(findings_table(drift.resolved)),
-        "file": dg.MetadataValue.path(str(looked.path)),
+        "file": dg.MetadataValue.path(looked.location),
     }

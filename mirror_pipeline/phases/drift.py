@@ -12,7 +12,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from mirror_pipeline.adapters.documents import as_plain, encode
-from mirror_pipeline.adapters.files import write_atomically
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.drift import Drift, accept, judge
 from mirror_pipeline.domain.drift_report import as_markdown
@@ -32,6 +31,7 @@ class Looked:
     drift: Drift
     markdown: str
     path: Path
+    location: str
 
 
 def look_upstream(mirror: Mirror, accepted: Sequence[str] = ()) -> Looked:
@@ -84,11 +84,12 @@ def last_drift(mirror: Mirror) -> Drift | None:
 
 def _written(mirror: Mirror, drift: Drift) -> Looked:
     """Keep the report, by time and as the latest, as JSON and as Markdown; then the document."""
-    folder, stamp = mirror.settings.home / "reports", datetime.now(timezone.utc)
+    stamp = datetime.now(timezone.utc)
     markdown = as_markdown(drift)
     content = encode({"made": stamp.isoformat(timespec="seconds"), "passed": drift.passed, **as_plain(drift)})
     for name in (f"drift-{stamp:%Y%m%dT%H%M%SZ}", "drift-latest"):
-        write_atomically(folder / f"{name}.json", content)
-        write_atomically(folder / f"{name}.md", markdown.encode())
+        mirror.reports.write(f"{name}.json", content)
+        mirror.reports.write(f"{name}.md", markdown.encode())
     mirror.documents.write(DOCUMENT, drift)
-    return Looked(drift, markdown, folder / "drift-latest.json")
+    latest = "drift-latest.json"
+    return Looked(drift, markdown, mirror.reports.path(latest), mirror.reports.location(latest))
