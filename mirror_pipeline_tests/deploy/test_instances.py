@@ -26,8 +26,9 @@ from dagster._serdes import ConfigurableClass
 from dagster_aws.ecs import EcsRunLauncher
 from dagster_aws.s3 import S3ComputeLogManager
 
-from mirror_pipeline.instance import prepare_home
-from mirror_pipeline_tests.aws_servers import Ministack, S3Server
+from mirror_pipeline.errors import SettingsError, StorageError
+from mirror_pipeline.instance import open_instance, prepare_home
+from mirror_pipeline_tests.aws_servers import Ministack, S3Server, free_port
 from mirror_pipeline_tests.deploy.shipped import (
     DEPLOY,
     ECS,
@@ -75,13 +76,13 @@ def settings(home: Path) -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in DEPLOY.rglob("*.yaml"):
         for name in asked_for(read_yaml(path)):
             monkeypatch.setenv(name, "5432" if name.endswith("_PORT") else "something")
 
 
-@pytest.mark.usefixtures("_variables")
+@pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 class TestSettings:
     def test_dagster_takes_them(self, folder: Path) -> None:
@@ -164,20 +165,61 @@ class TestWhatIsAskedFor:
         assert database.pop("scheme") == "postgresql+psycopg2"
         assert [list(value) for value in database.values()] == [["env"]] * 5
 
-    @pytest.mark.usefixtures("_variables")
-    def test_a_missing_variable_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        shutil.copy(POSTGRES_S3 / "dagster.yaml", tmp_path)
-        monkeypatch.delenv("DAGSTER_PG_HOST")
-        with pytest.raises(DagsterInvalidConfigError, match='variable "DAGSTER_PG_HOST" which is not set'):
-            dg.DagsterInstance.from_config(str(tmp_path))
-
-    @pytest.mark.usefixtures("_variables")
+    @pytest.mark.usefixtures("variables")
     @pytest.mark.parametrize("folder", [POSTGRES_S3, ECS], ids=lambda folder: folder.name)
     def test_the_workspace_is_one(self, folder: Path) -> None:
         written = read_yaml(folder / "workspace.yaml")
         assert process_workspace_config(written).success
         written["load_from"][0]["grpc_server"]["hots"] = "x"
         assert not process_workspace_config(written).success
+
+
+@pytest.mark.usefixtures("variables")
+class TestWhatIsWrong:
+    """One line instead of a traceback, from every command that looks at the run history."""
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Path:
+        shutil.copy(POSTGRES_S3 / "dagster.yaml", tmp_path)
+        return tmp_path
+
+    @pytest.fixture(autouse=True)
+    def _nobody_listens(self, variables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DAGSTER_PG_HOST", "127.0.0.1")
+        monkeypatch.setenv("DAGSTER_PG_PORT", str(free_port()))
+        monkeypatch.setenv("DAGSTER_PG_PASSWORD", "never-to-be-shown")
+
+    def test_a_database_that_is_away(self, home: Path) -> None:
+        with pytest.raises(StorageError, match=r"history cannot be read.* Connection refused") as caught:
+            read(home)
+        assert "\n" not in caught.value.message
+        assert "never-to-be-shown" not in f"{caught.value} {caught.value.facts}"
+        assert caught.value.hint == "is the database of dagster.yaml there?"
+
+    def test_a_missing_variable(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DAGSTER_PG_USERNAME")
+        with pytest.raises(SettingsError, match=r'yaml: You have .* "DAGSTER_PG_USERNAME" which is'):
+            read(home)
+
+    def test_the_driver_is_not_installed(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "dagster_postgres", None)
+        with pytest.raises(SettingsError, match="Couldn't import module dagster_postgres"):
+            read(home)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [("run_monitor: {}", 'unexpected config entry "run_monitor"'), ("a: [", "while parsing a flow node")],
+    )
+    def test_a_file_that_is_none(self, home: Path, text: str, said: str) -> None:
+        (home / "dagster.yaml").write_text(text)
+        with pytest.raises(SettingsError, match=said):
+            read(home)
+
+
+def read(home: Path) -> int:
+    """Open the instance as the command line does, and use it."""
+    with open_instance(home) as instance:
+        return instance.get_runs_count()
 
 
 @dataclass(frozen=True)
