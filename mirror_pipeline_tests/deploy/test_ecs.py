@@ -47,8 +47,6 @@ VALUES: Mapping[str, str] = {
     "IMAGE": "registry.example/mirror-pipeline:7",
     "LOG_GROUP": "/mirror-pipeline",
     "LOG_BUCKET": "logs",
-    "STORE_BUCKET": "store",
-    "STORE_PREFIX": "mirror",
     "STORE_URL": "",
     "PG_HOST": "postgres.example",
     "PG_DB": "mirror",
