@@ -38,7 +38,7 @@ def destroy(call: Invocation, *, yes: bool, delete_objects: bool) -> Answer:
 
 @click.option("--delete-objects", is_flag=True, help="Let the provisioner 'destroy --delete-objects'.")
 @click.option("--account", default="", help="The account's number (default: that of the credentials).")
-@click.argument("role", type=click.Choice(["provisioner", "publisher"]))
+@click.argument("role", type=click.Choice(["provisioner", "publisher", "worker"]))
 def policy(call: Invocation, *, role: Role, account: str, delete_objects: bool) -> Answer:
     """Print the least that a role needs, as an IAM policy."""
     return infra_commands.policy_command(call, role=role, account=account, delete_objects=delete_objects)

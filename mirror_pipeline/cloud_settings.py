@@ -11,7 +11,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from mirror_pipeline.config_values import Values, whole_number
-from mirror_pipeline.domain.cloud import Cloud, PublishMode, Retention
+from mirror_pipeline.domain.cloud import Cloud, PublishMode, Retention, StorePlace
 
 CLOUD_DEFAULTS: Mapping[str, str] = {
     "BUCKET_NAME": "",
@@ -30,6 +30,7 @@ CLOUD_DEFAULTS: Mapping[str, str] = {
     "MIRROR_KMS_KEY": "",
     "MIRROR_KEEP_GENERATIONS": "10",
     "MIRROR_GRACE_DAYS": "7",
+    "MIRROR_STORE_URL": "",
 }
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
@@ -38,6 +39,7 @@ _ID = re.compile(r"[A-Z0-9]{1,40}")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 _LOGIN = re.compile(r"[^:\s]+:\S+")
 _CERTIFICATE = re.compile(r"arn:aws[\w-]*:acm:us-east-1:\d{12}:certificate/[\w-]+")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _KEY = re.compile(r"arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")
 
 
@@ -66,6 +68,22 @@ def read_cloud(values: Values) -> Cloud:
         log_bucket=_matching(values, "MIRROR_LOG_BUCKET", _BUCKET, "a bucket name"),
         kms_key=_matching(values, "MIRROR_KMS_KEY", _KEY, "the ARN of a KMS key"),
     )
+
+
+def read_store(values: Values, cloud: Cloud) -> StorePlace | None:
+    """Where the wheel store and the documents are, None where that is ``MIRROR_HOME``.
+
+    Not in the bucket that is published to: what lies there may be read by clients, and is removed by ``gc``.
+    """
+    text = values.texts["MIRROR_STORE_URL"]
+    if not text:
+        return None
+    bucket, slash, path = text.removeprefix("s3://").removesuffix("/").partition("/")
+    if not text.startswith("s3://") or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(slash + path):
+        raise values.refused("MIRROR_STORE_URL", text, "s3://bucket/prefix or s3://bucket, or empty")
+    if bucket == cloud.bucket:
+        raise values.refused("MIRROR_STORE_URL", text, "another bucket than BUCKET_NAME, which clients read")
+    return StorePlace(bucket, path)
 
 
 def read_retention(values: Values) -> Retention:

@@ -13,8 +13,8 @@ from mirror_pipeline.adapters.config_file import set_values
 from mirror_pipeline.adapters.documents import as_plain
 from mirror_pipeline.adapters.provisioning.calls import account_number, clients_of
 from mirror_pipeline.commands import Answer, Invocation
-from mirror_pipeline.domain.cloud import Cloud
-from mirror_pipeline.domain.iam import Policy, provisioner_policy, publisher_policy
+from mirror_pipeline.domain.cloud import Cloud, StorePlace
+from mirror_pipeline.domain.iam import Policy, provisioner_policy, publisher_policy, worker_policy
 from mirror_pipeline.domain.infra import Removal, Step, shown
 from mirror_pipeline.errors import CloudError, SettingsError, UsageError
 from mirror_pipeline.phases.infrastructure import KEYS, Planned, Provisioned, apply, plan
@@ -22,7 +22,7 @@ from mirror_pipeline.phases.infrastructure_account import Account, account_of
 from mirror_pipeline.phases.infrastructure_removal import destroy, removals
 from mirror_pipeline.phases.mirror import build_mirror
 
-Role = Literal["provisioner", "publisher"]
+Role = Literal["provisioner", "publisher", "worker"]
 
 IN_LINE, DRIFT = "ok", "findings"
 _ID, _DOMAIN, _ = KEYS
@@ -98,17 +98,37 @@ def destroy_command(call: Invocation, *, yes: bool, delete_objects: bool) -> Ans
 
 def policy_command(call: Invocation, *, role: Role, account: str, delete_objects: bool) -> Answer:
     """The least a role needs, as an IAM policy."""
-    cloud = call.settings.cloud
+    cloud, store = call.settings.cloud, call.settings.store
     _refuse_no_account(account)
+    if role == "worker":
+        return _policy_answer(call, role, account, worker_policy(_store(store)))
     if role == "provisioner":
         _refuse_without_distribution(cloud)
     _refuse_without_bucket(cloud)
     names_account = cloud.on_aws or bool(cloud.distribution)  # an S3 server by others has no accounts
     number = account or (_number(cloud) if names_account else "")
-    policy = _policy(cloud, role, number, delete_objects)
+    if role == "publisher":
+        policy = publisher_policy(cloud, number, store)
+    else:
+        policy = provisioner_policy(cloud, number, delete_objects=delete_objects)
+    return _policy_answer(call, role, number, policy)
+
+
+def _policy_answer(call: Invocation, role: Role, number: str, policy: Policy) -> Answer:
     if not call.json:
         print(json.dumps(policy, indent=1))  # noqa: T201
     return {"status": IN_LINE, "role": role, "account": number or None, "policy": policy}, results.OK
+
+
+def _store(store: StorePlace | None) -> StorePlace:
+    if store is None:
+        raise SettingsError(
+            "MIRROR_STORE_URL is empty: workers have a disk in common, and need no rights",
+            key="MIRROR_STORE_URL",
+            value="",
+            allowed="s3://bucket/prefix",
+        )
+    return store
 
 
 def _refuse_no_account(account: str) -> None:
@@ -123,12 +143,6 @@ def _number(cloud: Cloud) -> str:
     except CloudError as error:
         hint = f"'--account N' needs no credentials; {error.hint}" if error.hint else "give '--account N'"
         raise type(error)(error.message, hint=hint, **error.facts) from error
-
-
-def _policy(cloud: Cloud, role: Role, account: str, delete_objects: bool) -> Policy:
-    if role == "publisher":
-        return publisher_policy(cloud, account)
-    return provisioner_policy(cloud, account, delete_objects=delete_objects)
 
 
 def _account(call: Invocation) -> Account:

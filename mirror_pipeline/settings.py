@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 from packaging.utils import canonicalize_name
 
-from mirror_pipeline.cloud_settings import CLOUD_DEFAULTS, read_cloud, read_retention
+from mirror_pipeline.cloud_settings import CLOUD_DEFAULTS, read_cloud, read_retention, read_store
 from mirror_pipeline.config_values import (
     Values,
     boolean,
@@ -27,14 +27,12 @@ from mirror_pipeline.config_values import (
     parse_file,
     path_of,
     paths_of,
-    shown,
     two_numbers,
 )
-from mirror_pipeline.domain.cloud import Cloud, Retention
+from mirror_pipeline.domain.cloud import Cloud, Retention, StorePlace
 from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
 from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, NOARCH, PLATFORMS, Python
-from mirror_pipeline.errors import SettingsError
 
 Exporter = Literal["lock", "poetry"]
 
@@ -60,10 +58,6 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
     "MIRROR_SCHEDULE": "0 3 * * *",
-    "MIRROR_STORE_URL": "",
-}
-_NOT_YET = {
-    "MIRROR_STORE_URL": "a wheel store outside MIRROR_HOME",
 }
 
 
@@ -97,6 +91,8 @@ class Settings:
     exporter: Exporter
     schedule: str
     cloud: Cloud = field(default_factory=Cloud)
+    store: StorePlace | None = None
+    """The wheel store and the documents elsewhere; None: in ``home``."""
     retention: Retention = field(default_factory=Retention)
     warnings: tuple[str, ...] = ()
     config: Path | None = None
@@ -116,7 +112,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         {key: environ[key].strip() or default for key, default in _DEFAULTS.items() if key in environ}
     )
     values = Values(merged, file)
-    _refuse_what_is_not_there_yet(values)
+    cloud = read_cloud(values)
     return Settings(
         root=root,
         projects=_projects(values, root),
@@ -143,7 +139,8 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         allow_failures=values.read("MIRROR_ALLOW_FAILURES", boolean, "true or false"),
         exporter=cast("Exporter", one_of(values, "MIRROR_EXPORTER", ("lock", "poetry"))),
         schedule=values.read("MIRROR_SCHEDULE", cron, "five cron fields, such as '0 3 * * *'"),
-        cloud=read_cloud(values),
+        cloud=cloud,
+        store=read_store(values, cloud),
         retention=read_retention(values),
         warnings=(*warnings, *_unknown_in_environment(environ)),
     )
@@ -156,19 +153,6 @@ def _unknown_in_environment(environ: Mapping[str, str]) -> list[str]:
         for key in sorted(environ)
         if key.startswith("MIRROR_") and key not in known
     ]
-
-
-def _refuse_what_is_not_there_yet(values: Values) -> None:
-    for key, what in _NOT_YET.items():
-        if value := shown(values.texts[key]):
-            raise SettingsError(
-                f"{key}={value!r}: {what} is not part of this version",
-                hint=f"leave {key} empty",
-                key=key,
-                value=value,
-                allowed="empty",
-                file=values.file,
-            )
 
 
 def _projects(values: Values, root: Path) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mirror_pipeline.adapters.objects import OnUploaded
-from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Upload
+from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Unchanged, Upload
 from mirror_pipeline.errors import CloudError, PreconditionError
 
 BATCH = 1000
@@ -114,6 +114,19 @@ class MemoryObjects:
         """An object's bytes and ETag."""
         there = self._look("get", key)
         return None if there is None else Found(there.content, there.etag)
+
+    def get_other(self, key: str, etag: str) -> Found | Unchanged | None:
+        """The same, unless it still has this ETag."""
+        found = self.get(key)
+        return Unchanged() if found and found.etag == etag else found
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """An object's bytes in two pieces."""
+        there = self._look("get", key)
+        if there is None:
+            return None
+        middle = len(there.content) // 2
+        return iter((there.content[:middle], there.content[middle:]))
 
     def inspect(self, key: str) -> Stored | None:
         """What an object is, by its bytes."""

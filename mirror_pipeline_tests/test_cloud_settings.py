@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mirror_pipeline.cloud_settings import CLOUD_DEFAULTS
-from mirror_pipeline.domain.cloud import Cloud, PublishMode, Retention
+from mirror_pipeline.domain.cloud import Cloud, PublishMode, Retention, StorePlace
 from mirror_pipeline.errors import INPUT_IS_WRONG, SettingsError
 from mirror_pipeline.settings import Settings, parse_settings
 
@@ -43,6 +43,35 @@ def test_nothing_said_is_a_directory() -> None:
 def test_every_key_may_be_left_empty() -> None:
     empty = dict.fromkeys(CLOUD_DEFAULTS, "")
     assert (parse(**empty).cloud, parse(**empty).retention) == (parse().cloud, parse().retention)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("s3://store", StorePlace("store")),
+        ("s3://store/", StorePlace("store")),
+        ("s3://store.example/team/shop", StorePlace("store.example", "team/shop")),
+        ("s3://store/_shop-1.x/", StorePlace("store", "_shop-1.x")),
+    ],
+)
+def test_a_store_is_a_bucket_and_perhaps_a_prefix(url: str, place: StorePlace) -> None:
+    found = parse(MIRROR_STORE_URL=url).store
+    assert found == place
+    assert found.url == url.rstrip("/")
+    assert StorePlace("store").key("packages/x") == "packages/x"
+    assert StorePlace("store", "shop").key("packages/x") == "shop/packages/x"
+
+
+def test_a_store_wants_no_bucket_to_publish_to() -> None:
+    settings = parse(MIRROR_STORE_URL="s3://store", S3_ENDPOINT_URL="http://127.0.0.1:9000")
+    assert (settings.cloud.mode, settings.cloud.endpoint) == ("directory", "http://127.0.0.1:9000")
+    assert parse().store is None
+
+
+def test_what_clients_read_is_no_place_for_a_store() -> None:
+    error = refused(MIRROR_STORE_URL="s3://wheels/store", **BUCKET)
+    assert error.facts["key"] == "MIRROR_STORE_URL"
+    assert "another bucket than BUCKET_NAME" in str(error)
 
 
 GOOD = [

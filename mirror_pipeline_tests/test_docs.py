@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -15,6 +16,8 @@ from pip._internal.models.index import PyPI, TestPyPI
 
 from mirror_pipeline import settings
 from mirror_pipeline.cli import cli
+from mirror_pipeline.domain.cloud import StorePlace
+from mirror_pipeline.domain.iam import worker_policy
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -82,11 +85,6 @@ def test_the_configuration_table_is_what_settings_know() -> None:
     assert configuration_table() == dict(settings._DEFAULTS)  # noqa: SLF001 - the one list of keys
 
 
-def test_what_the_table_calls_refused_is_refused() -> None:
-    told = re.findall(r"^\| `([A-Z_]+)` .*refused in this version", README.read_text("utf-8"), re.MULTILINE)
-    assert set(told) == set(settings._NOT_YET)  # noqa: SLF001
-
-
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_and_their_options_exist(page: Path) -> None:
     for words in commands_in(page):
@@ -121,6 +119,12 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         if not re.match(r"[a-z]+:|#", link) and not (page.parent / link.partition("#")[0]).exists()
     ]
     assert not broken
+
+
+def test_the_policy_of_workers_is_printed_as_it_is() -> None:
+    text = (ROOT / "docs/several-machines.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert json.loads(block) == worker_policy(StorePlace("company-mirror-store", "shop"))
 
 
 def test_decisions_are_numbered_without_holes() -> None:

@@ -803,7 +803,7 @@ def test_who_may_not_is_told_which_policy_would_do(run: Run, publisher: Bench) -
     told = run("infra", "plan", keys=publisher.keys)
     assert told.code == 3
     assert "AccessDenied" in told.err
-    assert "'mirror-pipeline infra policy provisioner' (or publisher) prints what is needed" in told.err
+    assert "infra policy provisioner' (or publisher, or worker) prints what is needed" in told.err
     assert "sso" not in told.err
 
 

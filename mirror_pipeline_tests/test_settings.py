@@ -230,7 +230,15 @@ BAD = [
     ("ORBIT_PROJECT", os.pathsep, "a project directory or lock file"),
     ("MIRROR_HOME", "~nobody-of-that-name/x", "a path"),
     ("ORBIT_PROJECT", "~nobody-of-that-name/x", "a path"),
-    ("MIRROR_STORE_URL", "s3://wheels/x", "empty"),
+    ("MIRROR_STORE_URL", "https://wheels.example/x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://Wheels/x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://10.0.0.1/x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3:///x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://wheels//x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://wheels/../x", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://wheels/a b", "s3://bucket/prefix"),
+    ("MIRROR_STORE_URL", "s3://wheels/x?y=1", "s3://bucket/prefix"),
     ("MIRROR_PUBLISH", "in-place", "empty"),
 ]  # fmt: skip
 

@@ -22,6 +22,8 @@ Client = Any
 """A client of boto3, which makes its methods at run time."""
 
 _ATTEMPTS = 5
+_CONNECTIONS = 128
+"""As many as ``MIRROR_CONCURRENCY`` may be: one that is not kept is logged as a warning."""
 _MISSING_CREDENTIALS = (
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError",
     "TokenRetrievalError", "NoAuthTokenError", "SSOError", "LoginError",
@@ -34,7 +36,7 @@ _WRONG_CREDENTIALS = frozenset(
 )  # fmt: skip
 _NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """Whoever asked is known, and may not: another login is no help, another policy is."""
-NEEDED = "'mirror-pipeline infra policy provisioner' (or publisher) prints what is needed"
+NEEDED = "'mirror-pipeline infra policy provisioner' (or publisher, or worker) prints what is needed"
 _FAILED_PRECONDITION = frozenset(
     {"PreconditionFailed", "InvalidIfMatchVersion", "ConditionalRequestConflict"}
 )
@@ -67,6 +69,7 @@ class Aws:
             retries={"mode": "standard", "max_attempts": _ATTEMPTS},
             connect_timeout=10,
             read_timeout=60,
+            max_pool_connections=_CONNECTIONS,
             s3={"addressing_style": "path"} if endpoint else {},
             # Servers by others answer checksums that they did not compute.
             response_checksum_validation="when_required" if endpoint else "when_supported",

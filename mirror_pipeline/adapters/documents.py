@@ -1,4 +1,5 @@
-"""The documents that phases hand each other: frozen values as JSON below ``MIRROR_HOME/documents``.
+"""The documents that phases hand each other: frozen values as JSON, below ``MIRROR_HOME/documents`` or in
+a bucket (``object_documents``).
 
 A document is named by its phase and, where partitioned, its platform. Its digest is a content hash:
 the same value always gives the same bytes.
@@ -10,7 +11,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cattrs
 from cattrs.strategies import configure_union_passthrough
@@ -72,8 +73,29 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(encode(value)).hexdigest()
 
 
-class Documents:
-    """Named documents in a directory."""
+class Documents(Protocol):
+    """Named documents. Whoever writes one replaces it whole."""
+
+    def write(self, name: str, value: object) -> str:
+        """Store a document; returns its digest."""
+
+    def read(self, name: str, kind: type[T]) -> T:
+        """Load a document; a missing one says which phase has to run first."""
+
+    def find(self, name: str, kind: type[T]) -> T | None:
+        """Load a document where there is a readable one: for comparing with an earlier state only."""
+
+
+def not_made_yet(name: str) -> DocumentError:
+    """There is no such document."""
+    phase = name.partition("/")[0]
+    return DocumentError(
+        f"{name}: not made yet", hint=f"materialize '{phase}' first, or run 'refresh'", document=name
+    )
+
+
+class DirectoryDocuments:
+    """Documents in a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -92,12 +114,7 @@ class Documents:
         path = self._path(name)
         with disk_errors(path):
             if not path.is_file():
-                phase = name.partition("/")[0]
-                raise DocumentError(
-                    f"{name}: not made yet",
-                    hint=f"materialize '{phase}' first, or run 'refresh'",
-                    document=name,
-                )
+                raise not_made_yet(name)
             stamp = _stamp(path)
             known = self._known.get(name)
             if known and known[0] == stamp and isinstance(known[1], kind):
@@ -107,7 +124,7 @@ class Documents:
         return value
 
     def find(self, name: str, kind: type[T]) -> T | None:
-        """Load a document where there is a readable one: for comparing with an earlier state only."""
+        """Load a document where there is a readable one."""
         try:
             return self.read(name, kind)
         except DocumentError:

@@ -13,7 +13,7 @@ from mirror_pipeline.adapters.file_hosts import FileHosts
 from mirror_pipeline.adapters.files import disk_errors
 from mirror_pipeline.adapters.index_pages import path_of
 from mirror_pipeline.adapters.retrying import Retrier, StatusError
-from mirror_pipeline.adapters.store import Incoming, WheelStore
+from mirror_pipeline.adapters.store import Incoming, Store
 from mirror_pipeline.adapters.transfer import Answer
 from mirror_pipeline.adapters.transport import Transport, TransportError
 from mirror_pipeline.adapters.upstream import mismatch
@@ -36,7 +36,7 @@ class Downloads:
     """Where files go to and how they get there."""
 
     transport: Transport
-    store: WheelStore
+    store: Store
     retrier: Retrier
     hosts: FileHosts
 

@@ -20,7 +20,7 @@ from mirror_pipeline.adapters.index_pages import Pages
 from mirror_pipeline.adapters.pip_config import PipConfig, default_index, read_pip_config
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.adapters.retrying import Retrier
-from mirror_pipeline.adapters.store import WheelStore
+from mirror_pipeline.adapters.store import Store
 from mirror_pipeline.adapters.transport import Transport
 from mirror_pipeline.adapters.upstream import Asked, Listing, Located, Sources, Upstream
 from mirror_pipeline.domain.artifact import Artifact
@@ -92,7 +92,7 @@ class Fetcher:
             return dict(zip(asked, pool.map(upstream.listing, asked), strict=True))
 
     def fetch(
-        self, artifacts: Sequence[Artifact], store: WheelStore, progress: Progress, label: str = "fetching"
+        self, artifacts: Sequence[Artifact], store: Store, progress: Progress, label: str = "fetching"
     ) -> Fetched:
         """Bring artifacts into the store."""
         if not artifacts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from mirror_pipeline.domain.objects import Condition, Found, Listed, Stored, Upload
+from mirror_pipeline.domain.objects import Condition, Found, Listed, Stored, Unchanged, Upload
 
 OnUploaded = Callable[[Upload], None]
 
@@ -27,6 +27,12 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> Found | None:
         """An object's bytes and ETag, None where there is none."""
+
+    def get_other(self, key: str, etag: str) -> Found | Unchanged | None:
+        """The same, unless the object still has this ETag; a server may hand out its bytes even then."""
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """An object's bytes piece by piece, for what may be big; None where there is none."""
 
     def inspect(self, key: str) -> Stored | None:
         """What an object is, by its bytes, which are streamed and not kept; None where there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _SAID = re.compile(r"<Message>([^<]*)</Message>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REFUSED = frozenset({"401", "403"})
-_NEEDED = "'mirror-pipeline infra policy publisher' prints what is needed"
+_NEEDED = "'mirror-pipeline infra policy publisher' (or worker) prints what is needed"
 _LOGIN = "check AWS_PROFILE, the environment or the role, and its policy"
 
 
@@ -40,6 +40,12 @@ def object_errors(bucket: str, operation: str, key: str, expected: str | None = 
         raise
     except (exceptions.BaseError, OSError, ValueError) as error:
         raise _translated(error, bucket, operation, key) from error
+
+
+def not_removed(error: Mapping[str, Any], count: int) -> CloudError:
+    """The first of several objects that a removal left, with its reason."""
+    line = f"s3: {error.get('Key')} could not be removed: {error.get('Code')} ({count} such)"
+    return CloudError(line, service="s3", operation="DeleteObjects", code=error.get("Code"))
 
 
 def _translated(error: Exception, bucket: str, operation: str, key: str) -> CloudError:

@@ -23,9 +23,9 @@ from mirror_pipeline.adapters.aws import Aws, Client, aws_errors
 from mirror_pipeline.adapters.files import disk_errors, sha256_of
 from mirror_pipeline.adapters.objects import OnUploaded
 from mirror_pipeline.adapters.s3_bulk import bulk_store
-from mirror_pipeline.adapters.s3_errors import object_errors
+from mirror_pipeline.adapters.s3_errors import not_removed, object_errors
 from mirror_pipeline.adapters.side_by_side import side_by_side
-from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Upload
+from mirror_pipeline.domain.objects import Condition, Found, IfAbsent, Listed, Stored, Unchanged, Upload
 from mirror_pipeline.errors import CloudError, PreconditionError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _THREADS = 48
 _BIG_AT_ONCE, _FOLDERS_AT_ONCE = 4, 10
 """Those that go by boto3: it keeps ten connections."""
 _BATCH = 1000
+_PIECE = 1 << 20
 
 
 class S3Objects:
@@ -50,15 +51,25 @@ class S3Objects:
     def __init__(self, aws: Aws, retries: int = 5) -> None:
         self._aws, self._bucket, self._retries = aws, aws.cloud.bucket, retries
         self._asked = 0
-        self._counting, self._telling = threading.Lock(), threading.Lock()
+        self._counting, self._telling, self._opening = threading.Lock(), threading.Lock(), threading.RLock()
 
-    @functools.cached_property
+    @property
     def _client(self) -> Client:
         """Made when something is asked: importing boto3 takes longer than most commands."""
+        with self._opening:  # many may ask first, and boto3 makes one client at a time
+            return self._made_client
+
+    @property
+    def _store(self) -> S3Store:
+        with self._opening:
+            return self._made_store
+
+    @functools.cached_property
+    def _made_client(self) -> Client:
         return self._aws.client("s3")
 
     @functools.cached_property
-    def _store(self) -> S3Store:
+    def _made_store(self) -> S3Store:
         return bulk_store(self._aws, lambda: self._client, self._retries)
 
     @property
@@ -73,16 +84,41 @@ class S3Objects:
 
     def get(self, key: str) -> Found | None:
         """An object's bytes and ETag, None where there is none."""
+        with object_errors(self._bucket, "get", key):
+            answer = self._answer(key)
+            return None if answer is None else _found(answer)
+
+    def get_other(self, key: str, etag: str) -> Found | Unchanged | None:
+        """The same, unless the object still has this ETag."""
+        from obstore.exceptions import NotModifiedError
+
+        with object_errors(self._bucket, "get", key):
+            try:
+                answer = self._answer(key, {"if_none_match": f'"{etag}"'})
+            except NotModifiedError:
+                return Unchanged()
+            return None if answer is None else _found(answer)
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """An object's bytes piece by piece; None where there is none."""
+        with object_errors(self._bucket, "get", key):
+            answer = self._answer(key)
+        return None if answer is None else self._pieces(key, answer)
+
+    def _pieces(self, key: str, answer: Any) -> Iterator[bytes]:
+        with object_errors(self._bucket, "get", key):
+            for piece in answer.stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+    def _answer(self, key: str, options: Any = None) -> Any:
         import obstore
 
         self._count()
-        with object_errors(self._bucket, "get", key):
-            try:
-                answer = obstore.get(self._store, key)
-            except FileNotFoundError as error:
-                self._refuse_no_bucket(error, key)
-                return None
-            return Found(bytes(answer.bytes()), _unquoted(answer.meta["e_tag"]))
+        try:
+            return obstore.get(self._store, key, options=options)
+        except FileNotFoundError as error:
+            self._refuse_no_bucket(error, key)
+            return None
 
     def inspect(self, key: str) -> Stored | None:
         """What an object is: by the checksum the server keeps of it, else by its bytes."""
@@ -153,14 +189,14 @@ class S3Objects:
                     Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
                 )
             if errors := answer.get("Errors"):
-                raise _not_removed(errors[0], len(errors))
+                raise not_removed(errors[0], len(errors))
 
     def _hashed(self, key: str) -> str:
         self._count()
         digest = hashlib.sha256()
         with aws_errors("s3", "GetObject", key):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-            for chunk in body.iter_chunks(1 << 20):
+            for chunk in body.iter_chunks(_PIECE):
                 digest.update(chunk)
         return digest.hexdigest()
 
@@ -189,7 +225,7 @@ class S3Objects:
         if "NoSuchBucket" in str(error):
             raise CloudError(
                 f"s3: the bucket {self._bucket} does not exist",
-                hint="'mirror-pipeline infra apply' makes it on AWS; elsewhere make it first",
+                hint="make it first; 'mirror-pipeline infra apply' makes the one that BUCKET_NAME names",
                 service="s3", operation="get", code="NoSuchBucket", resource=key,
             ) from error  # fmt: skip
 
@@ -245,6 +281,10 @@ def _refuse_other_bytes(upload: Upload, actual: str) -> None:
         )
 
 
+def _found(answer: Any) -> Found:
+    return Found(bytes(answer.bytes()), _unquoted(answer.meta["e_tag"]))
+
+
 def _mode(condition: Condition | None) -> Any:
     if condition is None:
         return "overwrite"
@@ -257,8 +297,3 @@ def _expected(condition: Condition | None) -> str | None:
 
 def _unquoted(etag: str | None) -> str:
     return (etag or "").strip('"')
-
-
-def _not_removed(error: Mapping[str, Any], count: int) -> CloudError:
-    line = f"s3: {error.get('Key')} could not be removed: {error.get('Code')} ({count} such)"
-    return CloudError(line, service="s3", operation="DeleteObjects", code=error.get("Code"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 
@@ -52,16 +54,33 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
     """Per asset: the number of its code (raise it when the output changes) and the settings it depends on."""
     settings = mirror.settings
     pythons = settings.pythons or supported_pythons(mirror.today())
+    kept = _kept(mirror)
     return {
-        LOCK: _version(2, (settings.projects, settings.requirements_dev, settings.allow_unhashed)),
-        REQUIREMENTS: _version(2, _asked_of_the_lock(mirror)),
-        WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy)),
-        WHEELS: _version(2, ()),
-        INDEX: _version(2, settings.platforms),
-        S3_SYNC: _version(2, mirror.site.identity),
-        VERIFICATION_REPORT: _version(2, mirror.site.identity),
+        LOCK: _version(3, _read(mirror), *kept),
+        REQUIREMENTS: _version(3, _asked_of_the_lock(mirror), *kept),
+        WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy), *kept),
+        WHEELS: _version(2, (), *kept),
+        INDEX: _version(2, settings.platforms, *kept),
+        S3_SYNC: _version(2, mirror.site.identity, *kept),
+        VERIFICATION_REPORT: _version(2, mirror.site.identity, *kept),
         INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),
     }
+
+
+def _read(mirror: Mirror) -> object:
+    """What is locked, by paths that are the same in every checkout."""
+    settings = mirror.settings
+    places = [
+        [Path(os.path.relpath(path, settings.root)).as_posix() for path in paths]
+        for paths in (settings.projects, settings.requirements_dev)
+    ]
+    return places, settings.allow_unhashed
+
+
+def _kept(mirror: Mirror) -> Sequence[object]:
+    """The store, where it is not the home: another one has no documents yet."""
+    settings = mirror.settings
+    return () if settings.store is None else (settings.store.url, settings.cloud.endpoint)
 
 
 def _provisioned_for(mirror: Mirror) -> object:
@@ -78,12 +97,12 @@ def _asked_of_the_lock(mirror: Mirror) -> object:
         settings.extras,
         settings.exporter,
         settings.allow_unhashed,
-        settings.root,
     )
 
 
-def _version(number: int, depends_on: object) -> str:
-    return f"{number}-{hashlib.sha256(repr(depends_on).encode()).hexdigest()[:12]}"
+def _version(number: int, depends_on: object, *more: object) -> str:
+    text = repr((depends_on, *more) if more else depends_on)
+    return f"{number}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def preview(lines: Sequence[str], most: int) -> str:

@@ -52,7 +52,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "findings": len(report.findings),
                 "gaps": sum(len(gaps) for gaps in report.gaps.values()),
                 "report": dg.MetadataValue.md(verified.markdown),
-                "file": dg.MetadataValue.path(str(verified.path)),
+                "file": dg.MetadataValue.path(verified.location),
             },
         )
 

@@ -1,4 +1,5 @@
-"""Where a mirror is published besides a directory, as configured: bucket, distribution, how, and how long.
+"""Where a mirror is published besides a directory, as configured: bucket, distribution, how, and how long;
+and where it is kept besides ``MIRROR_HOME``.
 
 Values only. Reading them from ``config.env`` is ``cloud_settings``; what AWS has of them is the adapters'.
 """
@@ -40,6 +41,24 @@ class Cloud:
     def on_aws(self) -> bool:
         """Whether bucket and distribution are provisioned by this project (``infra``)."""
         return self.mode == "generations"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """A wheel store and documents in a bucket (``MIRROR_STORE_URL``), for workers that share no disk."""
+
+    bucket: str
+    prefix: str = ""
+    """Without slashes at its ends."""
+
+    @property
+    def url(self) -> str:
+        """As it is configured."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def key(self, name: str) -> str:
+        """Where something of the store lies in the bucket."""
+        return f"{self.prefix}/{name}" if self.prefix else name
 
 
 @dataclass(frozen=True, slots=True)

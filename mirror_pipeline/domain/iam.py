@@ -1,7 +1,8 @@
-"""Who may do what, as policy documents: the bucket's own, the publisher's and the provisioner's. Pure.
+"""Who may do what, as policy documents: the bucket's own, a publisher's, a worker's, a provisioner's. Pure.
 
-The publisher writes objects and moves the pointer; the provisioner makes and removes what is published to,
-and touches no published object. ARNs name one bucket, one function and, once it exists, one distribution.
+The publisher writes objects and moves the pointer; a worker reads and writes the wheel store, where that is
+in a bucket; the provisioner makes and removes what is published to, and touches no published object. ARNs
+name one bucket, one function and, once it exists, one distribution.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mirror_pipeline.domain.bucket_layout import ERROR_PAGE
-from mirror_pipeline.domain.cloud import Cloud
+from mirror_pipeline.domain.cloud import Cloud, StorePlace
 from mirror_pipeline.domain.edge import function_name
 
 Policy = Mapping[str, Any]
@@ -26,6 +27,7 @@ IN_PLACE = ("index.html", "manifest.json", "requirements*", "pylock/*", "project
 
 _TEXTS = ("Sid", "Effect")
 _WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+_WORK = tuple(action for action in _WRITE if action != "s3:DeleteObject")
 _POINTER = ("DescribeFunction", "GetFunction", "UpdateFunction", "PublishFunction")
 _BUCKET = (
     "s3:CreateBucket", "s3:DeleteBucket", "s3:ListBucket", "s3:ListBucketVersions", "s3:TagResource",
@@ -98,7 +100,17 @@ def _in_lists(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def publisher_policy(cloud: Cloud, account: str) -> Policy:
+def worker_policy(store: StorePlace) -> Policy:
+    """What a machine needs that does not publish: the store, from which it removes nothing."""
+    return _document(_store_statements(store, _WORK))
+
+
+def _store_statements(store: StorePlace, actions: Sequence[str]) -> Sequence[Statement]:
+    objects = [f"{_s3(store.bucket)}/{store.key('*')}"]
+    return [_allow("Store", actions, objects), _allow("StoreList", ["s3:ListBucket"], [_s3(store.bucket)])]
+
+
+def publisher_policy(cloud: Cloud, account: str, store: StorePlace | None = None) -> Policy:
     """What ``refresh``, ``rollback``, ``gc`` and ``token`` need, and no more.
 
     ListBucket has no condition on the prefix: with one, S3 would answer 403 for an object that is not there.
@@ -115,6 +127,8 @@ def publisher_policy(cloud: Cloud, account: str) -> Policy:
     if cloud.distribution:
         actions = _front(("CreateInvalidation", "GetInvalidation"))
         statements.append(_allow("Invalidation", actions, [_distribution(cloud, account)]))
+    if store:
+        statements += _store_statements(store, _WRITE)
     return _document(statements)
 
 

@@ -66,3 +66,8 @@ class Found:
 
     content: bytes
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """An object that is what an earlier answer had: its ETag is that one's."""

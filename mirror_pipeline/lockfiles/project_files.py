@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ProjectFiles:
-    """``lock_name`` names the lock among ``files``; ``folder`` is where it lies, for messages only.
+    """``lock_name`` names the lock among ``files``; ``folder`` is where it lies.
 
     Names are relative to the folder, with forward slashes (``base.txt``, ``../constraints.txt``). ``groups``
     are further locks of the same kind, by the group that they stand for: requirements come as one file per

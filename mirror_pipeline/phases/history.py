@@ -58,7 +58,7 @@ def collect(mirror: Mirror, *, delete: bool) -> tuple[Collected, Collected]:
     wanted = frozenset(_wanted_files(mirror))
     retention = mirror.settings.retention
     found = mirror.site.collect(retention, now(), wanted=wanted, delete=delete)
-    if not mirror.settings.cloud.bucket:
+    if not mirror.settings.cloud.bucket and mirror.settings.store is None:
         return found, Collected(done=delete)
     return found, _stored_and_unneeded(mirror, wanted, found, delete=delete)
 
@@ -66,7 +66,7 @@ def collect(mirror: Mirror, *, delete: bool) -> tuple[Collected, Collected]:
 def _stored_and_unneeded(
     mirror: Mirror, wanted: frozenset[str], found: Collected, *, delete: bool
 ) -> Collected:
-    """Files of the local store that neither the plans nor a generation in the bucket want."""
+    """Files of the store that neither the plans nor a generation want."""
     named = {
         key.removeprefix("packages/")
         for record in kept(mirror.site.status())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.projects import load_projects
@@ -19,7 +21,10 @@ DOCUMENT = "lock"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The files of every project as they were when the run began."""
+    """The files of every project as they were when the run began.
+
+    As a document its folders are relative to that of ``config.env``, so that it is the same in each checkout.
+    """
 
     projects: tuple[ProjectFiles, ...]
 
@@ -31,7 +36,7 @@ def current_snapshot(mirror: Mirror) -> Snapshot:
 
 def current_version(mirror: Mirror) -> str:
     """Content hash of the configured files as they are on disk now."""
-    return digest_of(current_snapshot(mirror))
+    return digest_of(_as_document(mirror, current_snapshot(mirror)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def take_snapshot(mirror: Mirror) -> Taken:
     """Store the snapshot; a broken lock is refused before anything that was there is replaced."""
     snapshot, previous = current_snapshot(mirror), mirror.documents.find(DOCUMENT, Snapshot)
     read_locks(mirror, snapshot.projects)
-    return Taken(snapshot, mirror.documents.write(DOCUMENT, snapshot), previous)
+    return Taken(snapshot, mirror.documents.write(DOCUMENT, _as_document(mirror, snapshot)), previous)
 
 
 def read_locks(mirror: Mirror, projects: Sequence[ProjectFiles]) -> tuple[Lock, ...]:
@@ -60,5 +65,15 @@ def read_locks(mirror: Mirror, projects: Sequence[ProjectFiles]) -> tuple[Lock, 
 
 
 def load_snapshot(mirror: Mirror) -> Snapshot:
-    """The stored snapshot."""
-    return mirror.documents.read(DOCUMENT, Snapshot)
+    """The stored snapshot, as if it had been taken in this checkout."""
+    root, stored = mirror.settings.root, mirror.documents.read(DOCUMENT, Snapshot)
+    return _with_folders(stored, lambda folder: os.path.normpath(root / folder))
+
+
+def _as_document(mirror: Mirror, snapshot: Snapshot) -> Snapshot:
+    root = mirror.settings.root
+    return _with_folders(snapshot, lambda folder: Path(os.path.relpath(folder, root)).as_posix())
+
+
+def _with_folders(snapshot: Snapshot, folder: Callable[[str], str]) -> Snapshot:
+    return Snapshot(tuple(replace(project, folder=folder(project.folder)) for project in snapshot.projects))

@@ -9,7 +9,9 @@ from datetime import date, datetime, timezone
 from mirror_pipeline.adapters.documents import Documents
 from mirror_pipeline.adapters.fetching import Fetcher
 from mirror_pipeline.adapters.progress import Progress, Silent
-from mirror_pipeline.adapters.store import WheelStore
+from mirror_pipeline.adapters.reports import Reports
+from mirror_pipeline.adapters.store import Store
+from mirror_pipeline.phases.keeping import kept
 from mirror_pipeline.settings import Settings
 from mirror_pipeline.sites.choosing import site_for
 from mirror_pipeline.sites.site import Site
@@ -21,7 +23,8 @@ class Mirror:
 
     settings: Settings
     documents: Documents
-    store: WheelStore
+    store: Store
+    reports: Reports
     site: Site
     fetcher: Fetcher
     progress: Progress
@@ -35,10 +38,12 @@ class Mirror:
 def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror:
     """Wire the adapters; makes no directory and no connection."""
     home = settings.home
+    documents, store, reports = kept(settings)
     return Mirror(
         settings=settings,
-        documents=Documents(home / "documents"),
-        store=WheelStore(home),
+        documents=documents,
+        store=store,
+        reports=reports,
         site=site_for(settings.cloud, settings.retention, home, settings.concurrency),
         fetcher=Fetcher(
             settings.index_url,

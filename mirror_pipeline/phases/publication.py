@@ -60,7 +60,14 @@ def publication_of(mirror: Mirror, index: Index) -> Publication:
     """The stored index as something to publish, with what is written down about it."""
     snapshot = mirror.documents.find(LOCK, Snapshot)
     provenance = Provenance(now(), publisher(), _lock_digest(snapshot) if snapshot else "")
-    return Publication(index.contents, index.manifest, mirror.store.packages, provenance, force=mirror.force)
+    return Publication(
+        index.contents,
+        index.manifest,
+        mirror.store.packages,
+        provenance,
+        force=mirror.force,
+        bring=mirror.store.bring,
+    )
 
 
 def _lock_digest(snapshot: Snapshot) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tomli_w
 
+from mirror_pipeline.adapters import identity
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.exporter import poetry_export
 from mirror_pipeline.adapters.files import sha256_of, write_atomically
@@ -54,6 +55,8 @@ class Written:
     digests: Mapping[str, str]
     version: str = ""
     incomplete: str = ""
+    place: str = ""
+    """Machine and folder where they were written, if others may read this: elsewhere they need not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def make_requirements(mirror: Mirror) -> Made:
     mirror.documents.write(DOCUMENT, requirements)
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items() if key != PYLOCK}
     incomplete = _indexes(mirror) if read.unknown else ""
-    mirror.documents.write(WRITTEN, Written(digests, requirements.version, incomplete))
+    mirror.documents.write(WRITTEN, Written(digests, requirements.version, incomplete, _place(mirror)))
     complete = not any(is_nowhere(pin) for lock in read.locks for pin in lock.pins)
     return Made(requirements, previous, (*read.warnings, *warnings), read.unknown, complete)
 
@@ -129,8 +132,7 @@ def refuse_overwriting(mirror: Mirror, read: Read, projects: Sequence[ProjectFil
     outputs = {key: settings.root / key for key in keys}
     refuse_own_files([*outputs.values(), settings.home / PYLOCK], projects)
     if settings.exporter != "poetry":
-        written = mirror.documents.find(WRITTEN, Written)
-        refuse_strange_files(outputs, written.digests if written else {})
+        refuse_strange_files(outputs, _written_here(mirror))
 
 
 def _key(lock: Lock, kind: str, several: bool) -> str:
@@ -140,13 +142,24 @@ def _key(lock: Lock, kind: str, several: bool) -> str:
 
 def edited_requirements(mirror: Mirror) -> tuple[str, ...]:
     """Requirement files beside ``config.env`` that someone changed or removed since they were written."""
-    written = mirror.documents.find(WRITTEN, Written)
     root = mirror.settings.root
     return tuple(
         key
-        for key, digest in (written.digests if written else {}).items()
+        for key, digest in _written_here(mirror).items()
         if not (root / key).is_file() or sha256_of(root / key) != digest
     )
+
+
+def _written_here(mirror: Mirror) -> Mapping[str, str]:
+    """Digests of the requirement files that were written here: what lies elsewhere is not looked at."""
+    written = mirror.documents.find(WRITTEN, Written)
+    return written.digests if written and written.place == _place(mirror) else {}
+
+
+def _place(mirror: Mirror) -> str:
+    """This machine and checkout; '' where the documents are on its own disk."""
+    settings = mirror.settings
+    return "" if settings.store is None else f"{identity.host()}:{settings.root}"
 
 
 def current_requirements(mirror: Mirror) -> str | None:

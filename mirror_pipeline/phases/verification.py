@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
-from mirror_pipeline.adapters.files import write_atomically
 from mirror_pipeline.adapters.installer import can_judge, find_installer, judge
 from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.domain.plan import Plan
@@ -55,6 +54,8 @@ class Verified:
     report: Report
     markdown: str
     path: Path
+    location: str
+    """Where everybody finds it, this machine or another."""
 
 
 def verify(mirror: Mirror) -> Verified:
@@ -168,13 +169,14 @@ def last_report(mirror: Mirror) -> Report | None:
 
 def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
     """Keep the report, by time and as the latest, as JSON and as Markdown."""
-    folder, stamp = mirror.settings.home / "reports", datetime.now(timezone.utc)
+    stamp = datetime.now(timezone.utc)
     markdown = as_markdown(report, plan)
     content = encode(
         {"made": stamp.isoformat(timespec="seconds"), "passed": report.passed, **as_plain(report)}
     )
     for name in (f"verification-{stamp:%Y%m%dT%H%M%SZ}", "verification-latest"):
-        write_atomically(folder / f"{name}.json", content)
-        write_atomically(folder / f"{name}.md", markdown.encode())
+        mirror.reports.write(f"{name}.json", content)
+        mirror.reports.write(f"{name}.md", markdown.encode())
     mirror.documents.write(DOCUMENT, report)
-    return Verified(report, markdown, folder / "verification-latest.json")
+    latest = "verification-latest.json"
+    return Verified(report, markdown, mirror.reports.path(latest), mirror.reports.location(latest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mirror_pipeline.adapters.documents import digest_of
@@ -10,7 +10,7 @@ from mirror_pipeline.adapters.fetching import Fetched
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.plan import PlatformPlan
-from mirror_pipeline.domain.wheelset import Failure, Held, UpstreamFile, WheelSet
+from mirror_pipeline.domain.wheelset import CoreMetadata, Failure, Held, UpstreamFile, WheelSet
 from mirror_pipeline.errors import FetchFailedError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
@@ -52,17 +52,18 @@ def gather_wheels(mirror: Mirror, platform: str, progress: Progress | None = Non
     plan, progress = load_plan(mirror, platform), progress or mirror.progress
     previous = mirror.documents.find(document_of(platform), WheelSet)
     mirror.store.prepare()
-    present = mirror.store.sizes(plan.artifacts)
+    present = mirror.store.sizes(plan.artifacts, thoroughly=mirror.repair)
     missing = [artifact for artifact in plan.artifacts if artifact.file not in present]
     fetched = mirror.fetcher.fetch(missing, mirror.store, progress, platform)
     told = _told(mirror, platform, fetched.facts)
     if fetched.failures and not mirror.settings.allow_failures:
         raise _failed(platform, fetched.failures)
     sizes = {**present, **fetched.sizes}
+    stored = [artifact for artifact in plan.artifacts if artifact.file in sizes]
+    metadata = _metadata(mirror, stored, previous)
     held = tuple(
-        _held(mirror, artifact, sizes[artifact.file], told.get(artifact.file))
-        for artifact in plan.artifacts
-        if artifact.file in sizes
+        _held(artifact, sizes[artifact.file], metadata.get(artifact.file), told.get(artifact.file))
+        for artifact in stored
     )
     wheels = WheelSet(platform, held, fetched.failures)
     mirror.documents.write(document_of(platform), wheels)
@@ -85,12 +86,21 @@ def _told(mirror: Mirror, platform: str, facts: Mapping[str, UpstreamFile]) -> M
     return files
 
 
-def _held(mirror: Mirror, artifact: Artifact, size: int, told: UpstreamFile | None) -> Held:
+def _metadata(
+    mirror: Mirror, stored: Sequence[Artifact], previous: WheelSet | None
+) -> Mapping[str, CoreMetadata | None]:
+    """Core metadata of the wheels among stored artifacts, by file name."""
+    known = {item.artifact.sha256: item.metadata for item in (previous.held if previous else ())}
+    wheels = [artifact for artifact in stored if artifact.is_wheel]
+    return mirror.store.described(wheels, known, thoroughly=mirror.repair)
+
+
+def _held(artifact: Artifact, size: int, metadata: CoreMetadata | None, told: UpstreamFile | None) -> Held:
     """Describe a stored artifact."""
     return Held(
         artifact=artifact,
         size=size,
-        metadata=mirror.store.core_metadata(artifact.file) if artifact.is_wheel else None,
+        metadata=metadata,
         requires_python=told.requires_python if told else None,
         yanked=told.yanked if told else False,
         upload_time=told.upload_time if told else None,

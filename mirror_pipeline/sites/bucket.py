@@ -253,6 +253,7 @@ class _Step:
         manifest = self.publication.manifest
         uploads = package_uploads(manifest, self.publication.packages, ledger.packages)
         self.skipped = len(packages_of(manifest.files)) - len(uploads)
+        self.publication.brought(upload.key for upload in uploads)
         stored = self.sender.send(uploads, self.sender.turn.absent)
         return {upload.key: stored[upload.key] or self._adopted(upload) for upload in uploads}
 

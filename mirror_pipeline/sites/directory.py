@@ -19,6 +19,7 @@ from pathlib import Path
 from mirror_pipeline.adapters.documents import decode, encode
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, sync_directory, write_atomically
 from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.domain.bucket_layout import packages_of
 from mirror_pipeline.domain.cloud import Retention
 from mirror_pipeline.domain.generations import (
     Generation,
@@ -114,6 +115,7 @@ class DirectorySite:
 
     def repair(self, publication: Publication, progress: Progress) -> Outcome:
         """The same: a damaged page makes a new generation, and packages are the store's."""
+        publication.brought(packages_of(publication.manifest.files))
         return self.publish(publication, progress)
 
     def roll_back(self, hold: Hold) -> SiteStatus:
@@ -157,6 +159,7 @@ class DirectorySite:
         manifest = publication.manifest
         with disk_errors(self.generations):
             self._refuse_what_is_in_the_way()
+            publication.brought(packages_of(manifest.files))
             if missing := self.missing_packages(manifest):
                 raise StorageError(
                     f"{missing[0]}: not in the store, though the index names it ({len(missing)} such)",

@@ -55,6 +55,8 @@ class Repair:
     def _restored_packages(self, ledger: Ledger) -> Mapping[str, Stored]:
         """From the wheel store, where that has the right bytes."""
         folder = self.publication.packages
+        digests = {key: stored.sha256 for key, stored in ledger.packages.items()}
+        self.publication.bring(self.damaged & digests.keys(), digests)
         uploads = [
             _package(key, stored, folder)
             for key, stored in ledger.packages.items()

@@ -6,17 +6,30 @@ so). What belongs here: the protocol and its values. What does not: anything tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.domain.bucket_layout import packages_of
 from mirror_pipeline.domain.cloud import Retention
 from mirror_pipeline.domain.generations import Hold, Provenance, SiteStatus
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest
 from mirror_pipeline.domain.verification import Finding, SiteFacts
+from mirror_pipeline.errors import StorageError
+
+
+class Bring(Protocol):
+    """Sees to it that packages lie in the store's folder, where the store is elsewhere."""
+
+    def __call__(self, keys: Iterable[str], digests: Mapping[str, str], /) -> Mapping[str, str]:
+        """By key, why one cannot be had. ``digests`` has all packages that may be meant, by key."""
+
+
+def _nothing_to_bring(_keys: Iterable[str], _digests: Mapping[str, str]) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +43,24 @@ class Publication:
     provenance: Provenance
     force: bool = False
     """Whether a rollback that holds the site ends with this."""
+    bring: Bring = _nothing_to_bring
 
     @property
     def pages_with_manifest(self) -> Mapping[str, bytes]:
         """Everything but the packages."""
         return {**self.pages, MANIFEST: self.manifest.to_bytes()}
+
+    def brought(self, keys: Iterable[str]) -> None:
+        """Have these packages in the folder; a ``StorageError`` names one that cannot be had."""
+        digests = {key: entry.sha256 for key, entry in packages_of(self.manifest.files).items()}
+        missing = self.bring(keys, digests)
+        for key in sorted(missing)[:1]:
+            raise StorageError(
+                f"{key}: {missing[key]} ({len(missing)} such)",
+                hint="run 'mirror-pipeline refresh --repair'",
+                path=key,
+                reason=missing[key],
+            )
 
     def held_by(self, status: SiteStatus) -> Hold | None:
         """The rollback that keeps this from being published."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,16 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from mirror_pipeline.adapters.documents import Documents, as_plain, decode, digest_of, encode
+from mirror_pipeline.adapters.documents import (
+    DirectoryDocuments,
+    Documents,
+    as_plain,
+    decode,
+    digest_of,
+    encode,
+)
+from mirror_pipeline.adapters.object_documents import ObjectDocuments
+from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.lock import Edge, Lock, LockedFile, Node, Pin, Root, Selection, Source
 from mirror_pipeline.domain.manifest import Entry, Manifest, Project
@@ -20,12 +30,14 @@ from mirror_pipeline.domain.plan import AboveFloor, Gap, Outside, Plan, Platform
 from mirror_pipeline.domain.target import Python
 from mirror_pipeline.domain.verification import Finding, Judged, Report
 from mirror_pipeline.domain.wheelset import CoreMetadata, Failure, Held, UpstreamFile, WheelSet
-from mirror_pipeline.errors import DocumentError, StorageError
+from mirror_pipeline.errors import CloudUnreachableError, DocumentError, StorageError
 from mirror_pipeline.lockfiles.project_files import ProjectFiles
 from mirror_pipeline.phases.index import Index
 from mirror_pipeline.phases.lock import Snapshot
 from mirror_pipeline.phases.requirements import Requirements
 from mirror_pipeline.phases.wheels import Told
+from mirror_pipeline_tests.adapters.conftest import BUCKETS, bucket_of
+from mirror_pipeline_tests.fakes import MemoryObjects, upload_of
 
 ALPHA = canonicalize_name("alpha")
 SHA = "ab" * 32
@@ -102,9 +114,38 @@ VALUES = [
 ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Place:
+    """Documents, where nobody has read any yet, and a way to change one behind everybody's back."""
+
+    opened: Callable[[], Documents]
+    spoil: Callable[[str, bytes], object]
+
+
+def in_a_folder(folder: Path) -> Place:
+    return Place(
+        lambda: DirectoryDocuments(folder),
+        lambda name, content: (folder / f"{name}.json").write_bytes(content),
+    )
+
+
+def in_a_bucket(objects: ObjectStore) -> Place:
+    return Place(
+        lambda: ObjectDocuments(objects, "shop/documents/"),
+        lambda name, content: objects.put(upload_of(f"shop/documents/{name}.json", content)),
+    )
+
+
+@pytest.fixture(params=["directory", *BUCKETS])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    if request.param == "directory":
+        return in_a_folder(tmp_path / "documents")
+    return in_a_bucket(bucket_of(request.param, request, monkeypatch))
+
+
 @pytest.fixture
-def documents(tmp_path: Path) -> Documents:
-    return Documents(tmp_path / "documents")
+def documents(place: Place) -> Documents:
+    return place.opened()
 
 
 def identity(value: object) -> str:
@@ -122,13 +163,12 @@ def test_there_and_back(documents: Documents, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", DOCUMENTS, ids=identity)
-def test_damage_is_told_as_such(tmp_path: Path, documents: Documents, value: object) -> None:
+def test_damage_is_told_as_such(place: Place, documents: Documents, value: object) -> None:
     documents.write("phase/name", value)
-    path = tmp_path / "documents" / "phase" / "name.json"
-    content = path.read_bytes()
+    content = encode(value)
 
     for damaged in (content[: len(content) // 2], b"", b"\xff\xfe", b"[]", b"null", b'{"unknown": 1}'):
-        path.write_bytes(damaged)
+        place.spoil("phase/name", damaged)
         with pytest.raises(DocumentError, match="phase/name: the document is damaged") as caught:
             documents.read("phase/name", type(value))
         assert caught.value.facts["document"] == "phase/name"
@@ -176,7 +216,41 @@ def test_different_values_have_different_digests(other: Held) -> None:
     assert digest_of(other) != digest_of(Held(BARE, 9))
 
 
-def test_writing_the_same_again_touches_nothing(tmp_path: Path, documents: Documents) -> None:
+def test_what_somebody_else_wrote_is_read(place: Place) -> None:
+    one, other = place.opened(), place.opened()
+    for platform in ("noarch", "linux-x86_64"):
+        one.write("wheels/x", WheelSet(platform))
+        assert other.read("wheels/x", WheelSet) == WheelSet(platform)
+
+
+def test_in_a_bucket_what_is_known_is_asked_for_and_not_read_again() -> None:
+    objects = MemoryObjects()
+    documents = ObjectDocuments(objects, "shop/documents/")
+    documents.write("index", WheelSet("noarch"))
+    first = documents.read("index", WheelSet)
+    assert documents.read("index", WheelSet) is first
+    assert objects.requests == 3
+
+
+def test_that_nobody_answers_does_not_mean_that_there_is_none() -> None:
+    def refuse(_operation: str, _key: str) -> None:
+        raise CloudUnreachableError("s3: no answer")
+
+    documents = ObjectDocuments(MemoryObjects(before=refuse), "shop/documents/")
+    with pytest.raises(CloudUnreachableError):
+        documents.find("index", WheelSet)
+
+
+def test_in_a_bucket_they_are_private() -> None:
+    objects = MemoryObjects()
+    ObjectDocuments(objects, "shop/documents/").write("wheels/noarch", WheelSet("noarch"))
+    (kept,) = objects.objects.values()
+    assert objects.objects.keys() == {"shop/documents/wheels/noarch.json"}
+    assert (kept.content_type, kept.cache_control) == ("application/json", "private, no-store")
+
+
+def test_writing_the_same_again_touches_nothing(tmp_path: Path) -> None:
+    documents = DirectoryDocuments(tmp_path / "documents")
     documents.write("lock", VALUES[0])
     before = (tmp_path / "documents" / "lock.json").stat()
     documents.write("lock", VALUES[0])
@@ -184,7 +258,8 @@ def test_writing_the_same_again_touches_nothing(tmp_path: Path, documents: Docum
     assert (tmp_path / "documents" / "lock.json").stat().st_ino == before.st_ino
 
 
-def test_a_directory_that_cannot_be_made(tmp_path: Path, documents: Documents) -> None:
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    documents = DirectoryDocuments(tmp_path / "documents")
     (tmp_path / "documents").write_text("in the way")
 
     with pytest.raises(StorageError, match="a file is where a directory should be"):
@@ -208,5 +283,5 @@ def test_a_plan_of_an_earlier_version_is_read_with_what_it_did_not_know() -> Non
 
 def test_documents_are_for_their_owner_only(tmp_path: Path) -> None:
     """Locks may name indexes with logins."""
-    Documents(tmp_path / "home/documents").write("lock", ("text",))
+    DirectoryDocuments(tmp_path / "home/documents").write("lock", ("text",))
     assert (tmp_path / "home/documents").stat().st_mode & 0o077 == 0

@@ -13,7 +13,7 @@ from mirror_pipeline.adapters.aws import Aws
 from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.adapters.s3_objects import BIG, S3Objects
 from mirror_pipeline.domain.cloud import Cloud
-from mirror_pipeline.domain.objects import IfAbsent, IfMatch, Upload
+from mirror_pipeline.domain.objects import Found, IfAbsent, IfMatch, Unchanged, Upload
 from mirror_pipeline.errors import CloudError, CloudUnreachableError, CredentialsError, PreconditionError
 from mirror_pipeline_tests.aws_servers import Keys, Ministack, S3Server
 from mirror_pipeline_tests.fakes import MemoryObjects, upload_of
@@ -62,6 +62,23 @@ def test_what_is_not_there(store: ObjectStore) -> None:
     assert store.inspect("none") is None
     assert list(store.list("none/")) == []
     store.delete(["none"])
+
+
+def test_what_is_known_already_is_not_read_again(store: ObjectStore) -> None:
+    first = store.put(upload_of("documents/lock.json", b"one"))
+    assert store.get_other("documents/lock.json", first.etag) == Unchanged()
+    second = store.put(upload_of("documents/lock.json", b"two"))
+    assert store.get_other("documents/lock.json", first.etag) == Found(b"two", second.etag)
+    assert store.get_other("none", first.etag) is None
+
+
+def test_big_objects_are_read_in_pieces(store: ObjectStore) -> None:
+    content = bytes(range(256)) * 20_000
+    store.put(upload_of("packages/alpha-1!2.0+cpu.whl", content))
+    pieces = list(store.read("packages/alpha-1!2.0+cpu.whl") or ())
+    assert len(pieces) > 1
+    assert b"".join(pieces) == content
+    assert store.read("none") is None
 
 
 def test_an_empty_object_is_an_object(store: ObjectStore) -> None:

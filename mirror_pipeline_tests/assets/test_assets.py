@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,7 @@ from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained
 from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.errors import DocumentError, FetchFailedError, UpstreamError
+from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, materialize
 
 Metadata = Mapping[str, Any]
@@ -125,6 +127,8 @@ class TestCodeVersions:
             ({"MIRROR_REQUIREMENTS_DEV": "shop/dev.txt"}, {"lock"}),
             ({"MIRROR_CONCURRENCY": "1", "MIRROR_ALLOW_FAILURES": "true"}, set()),
             ({"MIRROR_INDEX_URL": "https://mirror.example/simple/"}, set()),
+            ({"S3_ENDPOINT_URL": "https://s3.example"}, set()),
+            ({"MIRROR_STORE_URL": "s3://store/shop"}, set(graph.GROUPS) - {"infrastructure"}),
         ],
     )
     def test_react_to_what_changes_the_output(
@@ -134,6 +138,13 @@ class TestCodeVersions:
         bench.configure(**settings)
         after = graph.code_versions(bench.mirror())
         assert {asset for asset in before if before[asset] != after[asset]} == changed
+
+    def test_are_the_same_in_every_checkout(self, bench: Workbench, tmp_path: Path) -> None:
+        elsewhere = Workbench(tmp_path / "deeper" / "checkout", bench.upstream, values=bench.values)
+        here, there = graph.code_versions(bench.mirror()), graph.code_versions(elsewhere.mirror())
+        of_the_place = {"s3_sync", "verification_report"}  # each checkout publishes to a directory of its own
+        assert {asset for asset in here if here[asset] != there[asset]} == of_the_place
+        assert current_version(bench.mirror()) == current_version(elsewhere.mirror())
 
     def test_are_the_same_in_every_process(self, bench: Workbench) -> None:
         assert graph.code_versions(bench.mirror()) == graph.code_versions(bench.mirror())

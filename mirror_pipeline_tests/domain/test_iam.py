@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from mirror_pipeline.domain.cloud import Cloud
+from mirror_pipeline.domain.cloud import Cloud, StorePlace
 from mirror_pipeline.domain.iam import (
     Policy,
     bucket_policy,
     comparable_policy,
     provisioner_policy,
     publisher_policy,
+    worker_policy,
 )
 from mirror_pipeline.domain.infra import changes_between
 
@@ -97,6 +98,15 @@ def test_the_publisher_moves_one_pointer_and_invalidates_one_distribution() -> N
     assert found["Pointer"]["Resource"] == [f"arn:aws:cloudfront::{ACCOUNT}:function/mirror-wheels"]
     assert found["Invalidation"]["Resource"] == [ARN]
     assert "Invalidation" not in statements(publisher_policy(replace(CLOUD, distribution=""), ACCOUNT))
+
+
+def test_whoever_publishes_may_do_with_the_store_what_workers_may_and_clean_up() -> None:
+    store = StorePlace("store", "shop")
+    worker, publisher = worker_policy(store), publisher_policy(CLOUD, ACCOUNT, store)
+    more = allowed(publisher) - allowed(publisher_policy(CLOUD, ACCOUNT))
+    assert more - allowed(worker) == {("s3:DeleteObject", "arn:aws:s3:::store/shop/*")}
+    assert allowed(worker) < more
+    assert ("s3:GetObject", "arn:aws:s3:::store/*") in allowed(worker_policy(StorePlace("store")))
 
 
 def test_the_publisher_has_no_wildcard_for_all() -> None:

@@ -9,10 +9,20 @@ import pytest
 
 from mirror_pipeline.automation import observed
 from mirror_pipeline.errors import SettingsError
-from mirror_pipeline.phases.lock import take_snapshot
+from mirror_pipeline.phases.lock import load_snapshot, take_snapshot
 from mirror_pipeline.phases.requirements import DOCUMENT, WRITTEN, Requirements, Written, make_requirements
 from mirror_pipeline_tests.locks import digest_of
-from mirror_pipeline_tests.phases.world import ALPHA, ONLY_WINDOWS, World, gather, locked, plan, run, tree
+from mirror_pipeline_tests.phases.world import (
+    ALPHA,
+    ONLY_WINDOWS,
+    PACKAGES,
+    World,
+    gather,
+    locked,
+    plan,
+    run,
+    tree,
+)
 
 UV_LOCK = f"""\
 version = 1
@@ -81,6 +91,27 @@ def test_an_index_made_from_other_requirements_is_seen(world: World) -> None:
     assert "index" in observed(world.mirror())
     run(world.mirror())
     assert "index" not in observed(world.mirror())
+
+
+def test_a_checkout_that_was_moved_lacks_its_files(world: World) -> None:
+    plan(world.mirror())
+    home = {"MIRROR_HOME": str(world.home)}
+    moved = World(world.root / "moved", world.upstream)
+    moved.lock(*PACKAGES)
+    assert "requirements" not in observed(world.mirror(**home))
+    assert "requirements" in observed(moved.mirror(**home))
+    plan(moved.mirror(**home))
+    assert "requirements" not in observed(moved.mirror(**home))
+    assert (moved.root / "requirements-prod.txt").is_file()
+
+
+def test_a_snapshot_of_another_checkout_is_read_as_one_of_this(world: World) -> None:
+    take_snapshot(world.mirror())
+    home = {"MIRROR_HOME": str(world.home)}
+    moved = World(world.root / "moved", world.upstream).mirror(**home)
+    (project,) = load_snapshot(moved).projects
+    assert project.folder == str(world.root / "moved" / "shop")
+    assert load_snapshot(world.mirror()).projects[0].folder == str(world.root / "shop")
 
 
 def test_hashes_that_no_index_knows_are_asked_about_where_other_indexes_are_configured(world: World) -> None:
