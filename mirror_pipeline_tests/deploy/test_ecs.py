@@ -26,6 +26,9 @@ import yaml
 from botocore.exceptions import ParamValidationError
 from botocore.validate import validate_parameters
 
+from mirror_pipeline.configuration import load_settings
+from mirror_pipeline.domain.iam import publisher_policy
+from mirror_pipeline.settings import Settings
 from mirror_pipeline_tests.aws_servers import Ministack, free_port, run_ministack
 from mirror_pipeline_tests.deploy.shipped import (
     ECS,
@@ -47,7 +50,7 @@ VALUES: Mapping[str, str] = {
     "IMAGE": "registry.example/mirror-pipeline:7",
     "LOG_GROUP": "/mirror-pipeline",
     "LOG_BUCKET": "logs",
-    "STORE_URL": "",
+    "STORE_URL": "s3://store/mirror",
     "PG_HOST": "postgres.example",
     "PG_DB": "mirror",
     "PG_USERNAME": "mirror",
@@ -66,6 +69,7 @@ ECS_MAY_TAKE_IT = {
 }
 FARGATE = {"1024": range(2048, 8193, 1024)}
 """Memory (MiB) that goes with a task's CPU units, for the sizes that are used here."""
+PUBLISHED = "site"
 PATIENCE = 90.0
 T = TypeVar("T")
 
@@ -151,16 +155,19 @@ def aws() -> Iterator[Ministack]:
         for name in TASKS:
             ecs.register_task_definition(**task_definition(name, VALUES))
         ecs.create_cluster(clusterName=CLUSTER)
-        server.client("s3").create_bucket(Bucket=VALUES["LOG_BUCKET"])
+        for bucket in (VALUES["LOG_BUCKET"], "store", PUBLISHED):
+            server.client("s3").create_bucket(Bucket=bucket)
         yield server
 
 
-def _as_role(server: Ministack, *roles: str) -> dict[str, str]:
-    """The environment of somebody who may do what these roles may, and no more.
+def _as_role(server: Ministack, settings: Settings, *roles: str) -> dict[str, str]:
+    """The environment of somebody who may do what these roles and a publisher may, and no more.
 
     Resources count for S3 alone: of ECS, ministack asks for the cluster's where AWS asks for the task's.
     """
-    statements = [_judged(each) for role in roles for each in policy(role, VALUES)["Statement"]]
+    policies = [publisher_policy(settings.cloud, ACCOUNT, settings.store)]
+    policies += [policy(role, VALUES) for role in roles]
+    statements = [_judged(each) for document in policies for each in document["Statement"]]
     return server.environment(server.user({"Version": "2012-10-17", "Statement": statements}))
 
 
@@ -262,10 +269,11 @@ class TestServiceAndRun:
         port = free_port()
         home = _installed(tmp_path / "image", port)
         with ExitStack() as stack:
-            bench = stack.enter_context(workbench(tmp_path / "bench"))
+            bench = stack.enter_context(workbench(tmp_path / "bench", BUCKET_NAME=PUBLISHED))
+            settings = load_settings({"MIRROR_STORE_URL": VALUES["STORE_URL"]}, bench.config)
             uri = stack.enter_context(_metadata(own["clusterArn"], own["taskArn"]))
             shared = {**database.environment(), "MIRROR_CONFIG": str(bench.config)}
-            told = {**_as_role(aws, "service", "run"), "ECS_CONTAINER_METADATA_URI_V4": uri}
+            told = {**_as_role(aws, settings, "service", "run"), "ECS_CONTAINER_METADATA_URI_V4": uri}
             service = Task("service", home, {**shared, **told})
             self._start(stack, service, port)
             logs = [tmp_path / "image" / f"{name}.txt" for name in ("code", "daemon")]
@@ -275,11 +283,13 @@ class TestServiceAndRun:
         assert override["name"] == "run"
         assert database.environment()["DAGSTER_PG_PASSWORD"] not in json.dumps(override)
         run = {tag["key"]: tag["value"] for tag in started["tags"]}["dagster/run_id"]
-        task = Task("run", _installed(tmp_path / "other", port), {**shared, **_as_role(aws, "run")})
+        task = Task("run", _installed(tmp_path / "other", port), {**shared, **_as_role(aws, settings, "run")})
         self._execute(task, override)
         assert database.ask("SELECT run_id, status FROM runs") == [(run, "SUCCESS")]
-        kept = aws.client("s3").list_objects_v2(Bucket=VALUES["LOG_BUCKET"], Prefix=f"dagster/storage/{run}/")
+        s3 = aws.client("s3")
+        kept = s3.list_objects_v2(Bucket=VALUES["LOG_BUCKET"], Prefix=f"dagster/storage/{run}/")
         assert {Path(each["Key"]).suffix for each in kept["Contents"]} == {".out", ".err"}
+        assert s3.head_object(Bucket="store", Key="mirror/documents/lock.json")["ContentLength"] > 0
 
     def _start(self, stack: ExitStack, service: Task, port: int) -> None:
         code, daemon = containers("service")["code"], containers("service")["daemon"]
