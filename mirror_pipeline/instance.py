@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,11 @@ import dagster as dg
 import sqlalchemy.exc
 
 from mirror_pipeline.adapters.files import disk_errors, write_atomically
-from mirror_pipeline.errors import StorageError
+from mirror_pipeline.errors import SettingsError, StorageError
 from mirror_pipeline.settings import Settings
 
 HOME_VARIABLE = "DAGSTER_HOME"
+_LONGEST_REASON = 200
 _DAGSTER_YAML = """\
 # Written once by mirror-pipeline; yours to change.
 telemetry:
@@ -69,13 +71,43 @@ def prepare_home(home: Path) -> Path:
 def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """The instance, closed afterwards. What its database cannot do is a storage error."""
     try:
-        with disk_errors(home), dg.DagsterInstance.from_config(str(prepare_home(home))) as instance:
+        with disk_errors(home), _opened(prepare_home(home)) as instance:
             yield instance
-    except sqlalchemy.exc.DBAPIError as error:
-        reason = str(error.orig)
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        reason = " ".join(str(refusal.orig).split())
+        on_disk = isinstance(refusal.orig, sqlite3.Error)
         raise StorageError(
             f"{home}: the run history cannot be read or written: {reason}",
-            hint="is the disk full or read-only?",
+            hint="is the disk full or read-only?" if on_disk else "is the database of dagster.yaml there?",
             path=str(home),
             reason=reason,
         ) from error
+
+
+def _opened(home: Path) -> dg.DagsterInstance:
+    """The instance as its ``dagster.yaml`` wants it; what is wrong with that is an error of the settings."""
+    try:
+        return dg.DagsterInstance.from_config(str(home))
+    except Exception as error:
+        if isinstance(error, OSError) or _refusal(error):
+            raise
+        reason = _first_reason(error)
+        raise SettingsError(f"{home / 'dagster.yaml'}: {reason}", file=str(home), reason=reason) from error
+
+
+def _refusal(error: BaseException | None) -> sqlalchemy.exc.DBAPIError | None:
+    """What the database said, which Dagster's storages may have wrapped after trying again."""
+    while error is not None and not isinstance(error, sqlalchemy.exc.DBAPIError):
+        error = error.__cause__
+    return error
+
+
+def _first_reason(error: Exception) -> str:
+    """One line of what Dagster found, without its stack traces."""
+    found = error.errors[0].message if isinstance(error, dg.DagsterInvalidConfigError) else str(error)
+    lines = found.split("\n\nStack Trace", 1)[0].splitlines()
+    said = [line.partition("PostProcessingError: ")[2] for line in lines]
+    return next(filter(None, [*said, *lines]), type(error).__name__)[:_LONGEST_REASON]

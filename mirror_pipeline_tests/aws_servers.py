@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import socketserver
 import subprocess
@@ -26,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -34,6 +35,7 @@ from botocore.config import Config
 
 REGION = "us-east-1"
 _PATIENCE = 60.0
+_SERVICES = "s3,cloudfront,iam,sts,kms,acm"
 _REQUEST = re.compile(rb"((?:GET|HEAD|PUT|POST|DELETE) \S+) HTTP/1\.1\r\n")
 _NOT_FORWARDED = {"host", "connection", "transfer-encoding", "content-length"}
 _COUNTER = itertools.count(1)
@@ -42,9 +44,11 @@ ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action"
 
 def program(variable: str, name: str) -> str:
     """Path of a server's program; skips where there is none, and fails in CI."""
-    found = os.environ.get(variable) or shutil.which(name)
-    if found:
-        return found
+    return os.environ.get(variable) or shutil.which(name) or missing(variable, name)
+
+
+def missing(variable: str, name: str) -> NoReturn:
+    """Skip for want of a program, or fail in CI."""
     message = f"{name} is missing: install it, or name it by {variable} (see CONTRIBUTING.md)"
     if os.environ.get("CI"):
         pytest.fail(message)
@@ -71,7 +75,9 @@ class Keys:
 
 
 @contextmanager
-def _running(command: Sequence[str], environ: Mapping[str, str], port: int) -> Iterator[Path]:
+def running(
+    command: Sequence[str], environ: Mapping[str, str], port: int, ended_by: int = signal.SIGTERM
+) -> Iterator[Path]:
     """A server, once it listens; ended whatever happens. The value is the file with what it printed."""
     with tempfile.TemporaryDirectory(prefix="mirror-server-") as scratch:
         log = Path(scratch) / "output.txt"
@@ -84,7 +90,7 @@ def _running(command: Sequence[str], environ: Mapping[str, str], port: int) -> I
             _await_port(process, port, log)
             yield log
         finally:
-            process.terminate()
+            process.send_signal(ended_by)
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -199,16 +205,16 @@ def _make_user(iam: Any, policy: Mapping[str, Any]) -> Keys:
 
 
 @contextmanager
-def run_ministack() -> Iterator[Ministack]:
+def run_ministack(services: str = _SERVICES) -> Iterator[Ministack]:
     """Start it, and make an administrator: signatures and policies count for IAM users only."""
     command, port = program("TEST_MINISTACK", "ministack"), free_port()
     environ = {
         "AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING",
-        "SERVICES": "s3,cloudfront,iam,sts,kms,acm", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+        "SERVICES": services, "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
         "COVERAGE_PROCESS_START": "",
     }  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    with _running([command], environ, port) as log:
+    with running([command], environ, port) as log:
         root = _client("iam", url, Keys("test", "test"))
         yield Ministack(url, _make_user(root, ALLOW_ALL), log)
 
@@ -222,7 +228,7 @@ def run_rclone(folder: Path) -> Iterator[S3Server]:
         "serve", "s3", "--auth-key", f"{keys.access},{keys.secret}", "--addr", f"127.0.0.1:{port}",
         str(folder), "--config", os.devnull, "--vfs-cache-mode", "off",
     ]  # fmt: skip
-    with _running([command, *arguments], {}, port):
+    with running([command, *arguments], {}, port):
         yield S3Server(f"http://127.0.0.1:{port}", keys)
 
 

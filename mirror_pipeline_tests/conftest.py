@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mirror_pipeline_tests.aws_servers import Ministack, S3Server, run_ministack, run_rclone
+from mirror_pipeline_tests.postgres_server import Postgres, run_postgres
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -37,4 +38,10 @@ def ministack() -> Iterator[Ministack]:
 @pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with run_rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with run_postgres() as server:
         yield server

@@ -21,7 +21,8 @@ from mirror_pipeline.domain.iam import worker_policy
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+FOLDERS = ("deploy", "docs", "examples")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))])
 DECISIONS = ROOT / "docs" / "decisions"
 
 _GENERATED = {"mirror", "__pycache__", "dist", "build", "htmlcov"}
