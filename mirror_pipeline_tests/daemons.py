@@ -6,6 +6,7 @@ Waiting is looking again until something is there; a deadline ends it with what 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -21,7 +22,8 @@ import dagster as dg
 
 import mirror_pipeline
 from mirror_pipeline.instance import open_instance
-from mirror_pipeline_tests.mirrors import Workbench
+from mirror_pipeline_tests.mirrors import Workbench, workbench
+from mirror_pipeline_tests.wheels import Dist
 
 PATIENCE = 240.0
 """Seconds after which something that is waited for does not come; a busy machine is slow."""
@@ -182,3 +184,35 @@ def running_ui(bench: Workbench) -> Iterator[Watched]:
         yield watched
     finally:
         watched.end()
+
+
+@contextmanager
+def with_real_history(root: Path, **values: str) -> Iterator[Workbench]:
+    """A mirror that is up to date, with the ``dagster.yaml`` that people get, not the one of other tests."""
+    with workbench(root / "bench", **values) as bench:
+        (bench.home / "dagster" / "dagster.yaml").unlink()
+        assert refreshed(bench)["status"] == "ok"
+        yield bench
+
+
+def refreshed(bench: Workbench) -> dict[str, object]:
+    """What ``refresh`` on the command line answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mirror_pipeline", "refresh", "--json", "--config", str(bench.config)],
+        cwd=bench.root,
+        env={**os.environ, "PYTHONPATH": str(Path(mirror_pipeline.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def serves(bench: Workbench, dist: Dist) -> bool:
+    """Whether a file is on the published site."""
+    page = bench.site / "simple" / dist.project / "index.html"
+    return page.is_file() and dist.file in page.read_text("utf-8")

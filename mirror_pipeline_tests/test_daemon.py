@@ -8,18 +8,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import mirror_pipeline
-from mirror_pipeline_tests.daemons import PATIENCE, Ran, Watched, running_ui
-from mirror_pipeline_tests.mirrors import WINDOWS, Workbench, workbench
-from mirror_pipeline_tests.wheels import Dist, wheel
+from mirror_pipeline_tests.daemons import (
+    PATIENCE,
+    Ran,
+    Watched,
+    refreshed,
+    running_ui,
+    serves,
+    with_real_history,
+)
+from mirror_pipeline_tests.mirrors import WINDOWS, Workbench
+from mirror_pipeline_tests.wheels import wheel
 
 PLATFORMS = ("windows-amd64", "noarch")
 EVERYTHING_BUT_WHEELS = [
@@ -31,10 +35,8 @@ PUBLICATION = [("index", None), ("s3_sync", None), ("verification_report", None)
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    """A mirror that is up to date, with the history that people get, not the one of other tests."""
-    with workbench(tmp_path_factory.mktemp("daemon") / "bench", MIRROR_PLATFORMS=PLATFORMS[0]) as bench:
-        (bench.home / "dagster" / "dagster.yaml").unlink()
-        refreshed(bench)
+    """A mirror that is up to date."""
+    with with_real_history(tmp_path_factory.mktemp("daemon"), MIRROR_PLATFORMS=PLATFORMS[0]) as bench:
         yield bench
 
 
@@ -42,23 +44,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 def daemon(bench: Workbench) -> Iterator[Watched]:
     with running_ui(bench) as watched:
         yield watched
-
-
-def refreshed(bench: Workbench) -> dict[str, object]:
-    """What ``refresh`` on the command line answers."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mirror_pipeline", "refresh", "--json", "--config", str(bench.config)],
-        cwd=bench.root,
-        env={**os.environ, "PYTHONPATH": str(Path(mirror_pipeline.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
 
 
 def what(runs: list[Ran]) -> list[tuple[str, str | None]]:
@@ -69,12 +54,6 @@ def what(runs: list[Ran]) -> list[tuple[str, str | None]]:
 def _order(one: tuple[str, str | None]) -> tuple[int, str]:
     order = ["lock+requirements", "wheel_plan", "wheels", "index", "s3_sync", "verification_report"]
     return order.index(one[0]), one[1] or ""
-
-
-def serves(bench: Workbench, dist: Dist) -> bool:
-    """Whether a file is on the published site."""
-    page = bench.site / "simple" / dist.project / "index.html"
-    return page.is_file() and dist.file in page.read_text("utf-8")
 
 
 def file_of(version: str) -> str:
