@@ -42,7 +42,7 @@ class Silent:
 
 
 class Lines:
-    """Plain lines, about one each second: for logs, pipes and the Dagster UI, where a line costs milliseconds."""
+    """Plain lines, about one each second: for pipes and for logs, where a line may cost milliseconds."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = perf_counter) -> None:
         self._write, self._clock = write, clock
@@ -98,7 +98,7 @@ class _Stretch:
         return f"{self.label}: {', '.join(facts)}: {_shortened(named)}"
 
     def _left(self, seconds: float) -> float:
-        """Seconds that the rest takes at the rate so far: by bytes where their sum is known, else by files."""
+        """Seconds for the rest at the rate so far: by bytes where their sum is known, or by files."""
         if self.size and self.bytes:
             return seconds * max(self.size - self.bytes, 0) / self.bytes
         return seconds * (self.files - self.done) / self.done
