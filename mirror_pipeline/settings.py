@@ -24,6 +24,7 @@ from mirror_pipeline.config_values import (
     index_urls,
     names_in,
     one_of,
+    owners,
     parse_file,
     path_of,
     paths_of,
@@ -60,6 +61,7 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
     "MIRROR_SCHEDULE": "0 3 * * *",
+    "MIRROR_OWNERS": "",
     "MIRROR_STORE_URL": "",
 }
 _NOT_YET = {
@@ -98,6 +100,8 @@ class Settings:
     schedule: str
     cloud: Cloud = field(default_factory=Cloud)
     retention: Retention = field(default_factory=Retention)
+    owners: tuple[str, ...] = ()
+    """Whom the UI names as owners of every asset."""
     warnings: tuple[str, ...] = ()
     config: Path | None = None
     """The file that was read, None where the environment alone says everything."""
@@ -145,6 +149,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         schedule=values.read("MIRROR_SCHEDULE", cron, "five cron fields, such as '0 3 * * *'"),
         cloud=read_cloud(values),
         retention=read_retention(values),
+        owners=owners(values, "MIRROR_OWNERS"),
         warnings=(*warnings, *_unknown_in_environment(environ)),
     )
 
