@@ -1,13 +1,15 @@
 """Asset ``verification_report`` and its checks, one per layer."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained, markdown_list
-from mirror_pipeline.domain.report import table
-from mirror_pipeline.domain.verification import Judged
+from mirror_pipeline.assets.freshness import policy_of
+from mirror_pipeline.assets.reporting import failures_explained, link, markdown_list, progress_of
+from mirror_pipeline.domain.report import coverage_matrix, table
+from mirror_pipeline.domain.verification import Judged, Report
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.verification import report_version, verify
 
@@ -29,8 +31,10 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         deps=[graph.S3_SYNC],
         group_name=graph.GROUPS[graph.VERIFICATION_REPORT],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"uv", "markdown"},
         automation_condition=automation,
+        freshness_policy=policy_of(mirror.settings.schedule),
         required_resource_keys={graph.RESOURCE},
         check_specs=[
             dg.AssetCheckSpec(layer, asset=graph.VERIFICATION_REPORT, description=text)
@@ -39,8 +43,9 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         description="Lock, plan, store, index and publication compared, read-only, in layers.",
     )
     def verification_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster compares the bare class
+        mirror: Mirror = context.resources.mirror
         with failures_explained():
-            verified = verify(context.resources.mirror)
+            verified = verify(replace(mirror, progress=progress_of(context, mirror)))
         report = verified.report
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report_version(report)),
@@ -51,12 +56,36 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "checked": report.checked,
                 "findings": len(report.findings),
                 "gaps": sum(len(gaps) for gaps in report.gaps.values()),
+                "layers": dg.MetadataValue.md(_layers(report)),
+                "coverage": dg.MetadataValue.md(coverage_matrix(verified.plan)),
+                "site": link(mirror.site.location),
                 "report": dg.MetadataValue.md(verified.markdown),
-                "file": dg.MetadataValue.path(str(verified.path)),
+                "file": link(str(verified.path)),
             },
         )
 
     return verification_report
+
+
+def _layers(report: Report) -> str:
+    rows = [(layer.layer, layer.checked, len(layer.findings), _verdict(layer)) for layer in report.layers]
+    return table(("layer", "checked", "findings", ""), rows)
+
+
+def _verdict(layer: Judged) -> str:
+    if layer.left_out:
+        return "left out"
+    return f"**{len(layer.findings)} found**" if layer.findings else "✓"
+
+
+def _in_short(layer: Judged) -> str:
+    """A check's result in one line."""
+    if layer.left_out:
+        return "; ".join(layer.notes) or "left out: there was nothing to compare with"
+    if not layer.findings:
+        return f"{layer.checked:,} comparisons, nothing found"
+    first, more = layer.findings[0], len(layer.findings) - 1
+    return f"{first.subject}: {first.problem}" + (f" (and {more} more)" if more else "")
 
 
 def _check(layer: Judged) -> dg.AssetCheckResult:
@@ -65,8 +94,10 @@ def _check(layer: Judged) -> dg.AssetCheckResult:
         passed=not layer.findings and not layer.left_out,
         check_name=layer.layer,
         severity=dg.AssetCheckSeverity.WARN if layer.left_out else dg.AssetCheckSeverity.ERROR,
+        description=_in_short(layer),
         metadata={
             "checked": layer.checked,
+            "found": len(layer.findings),
             "notes": markdown_list(layer.notes, "none"),
             "findings": dg.MetadataValue.md(
                 table(("subject", "problem", "expected", "actual"), rows) if rows else "none"

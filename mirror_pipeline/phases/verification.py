@@ -55,6 +55,8 @@ class Verified:
     report: Report
     markdown: str
     path: Path
+    plan: Plan
+    """What the publication was compared with; empty where it is not known."""
 
 
 def verify(mirror: Mirror) -> Verified:
@@ -177,4 +179,4 @@ def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
         write_atomically(folder / f"{name}.json", content)
         write_atomically(folder / f"{name}.md", markdown.encode())
     mirror.documents.write(DOCUMENT, report)
-    return Verified(report, markdown, folder / "verification-latest.json")
+    return Verified(report, markdown, folder / "verification-latest.json", plan)
