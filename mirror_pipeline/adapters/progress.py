@@ -16,7 +16,7 @@ from rich.table import Column
 Advance = Callable[[str, int], None]
 """Told of a file that is done: its name, and its bytes. Never called by two threads at once."""
 _SECONDS_BETWEEN_LINES = 1.0
-_MOST_NAMED = 4
+_MOST_NAMED = 3
 
 
 class Progress(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,14 +58,18 @@ def difference(before: Iterable[str] | None, now: Iterable[str]) -> dg.MarkdownM
 def _named(what: str, names: set[str]) -> str:
     if not names:
         return ""
+    return f"**{len(names)} {what}**\n\n{named(sorted(names))}"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names as a Markdown list, as many as are shown in place, and how many follow."""
     shown: list[str] = []
-    for name in sorted(names):
+    for name in names:
         if len(shown) == _MOST_NAMED or sum(map(len, shown)) + len(name) > _ROOM:
             shown.append(f"- … and {len(names) - len(shown)} more")
             break
         shown.append(f"- `{name}`")
-    lines = "\n".join(shown)
-    return f"**{len(names)} {what}**\n\n{lines}"
+    return "\n".join(shown)
 
 
 def size_chart(sizes: Mapping[str, int], alt: str) -> dg.MarkdownMetadataValue:

@@ -1,17 +1,15 @@
 """Asset ``s3_sync``: publication, to a directory where no bucket is configured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained, link, markdown_list, progress_of
+from mirror_pipeline.assets.reporting import failures_explained, link, markdown_list, named, progress_of
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import Published, live_version, publish
-
-_MOST_NAMED = 50
 
 
 def build(
@@ -59,8 +57,8 @@ def _metadata(published: Published) -> Mapping[str, Any]:
         "files": published.files,
         graph.HELD: str(done.hold or ""),
         "notes": markdown_list(done.notes, "none"),
-        "changed keys": markdown_list(_named(done.uploaded), "nothing was uploaded"),
-        "deleted keys": markdown_list(_named(done.deleted), "nothing was deleted"),
+        "changed keys": dg.MetadataValue.md(named(done.uploaded) or "nothing was uploaded"),
+        "deleted keys": dg.MetadataValue.md(named(done.deleted) or "nothing was deleted"),
     }
 
 
@@ -72,7 +70,3 @@ def _places(mirror: Mirror) -> Mapping[str, dg.MetadataValue[Any]]:
         console = f"https://console.aws.amazon.com/s3/buckets/{cloud.bucket}?region={cloud.region}"
         places["bucket"] = link(f"s3://{cloud.bucket}" if cloud.endpoint else console)
     return places
-
-
-def _named(keys: Sequence[str]) -> list[str]:
-    return [f"`{key}`" for key in keys[:_MOST_NAMED]]

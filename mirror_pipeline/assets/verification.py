@@ -7,7 +7,8 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.freshness import policy_of
-from mirror_pipeline.assets.reporting import failures_explained, link, markdown_list, progress_of
+from mirror_pipeline.assets.reporting import failures_explained, link, progress_of
+from mirror_pipeline.domain.artifact import is_sha256
 from mirror_pipeline.domain.report import coverage_matrix, table
 from mirror_pipeline.domain.verification import Judged, Report
 from mirror_pipeline.phases.mirror import Mirror
@@ -19,6 +20,7 @@ _LAYERS = {
     "index": "Every link resolves and every digest agrees.",
     "installability": "A real installer finds every pin of every target on the published mirror.",
 }
+_MOST_FINDINGS = 100
 _OF_BUCKETS = {"bucket": "Every object of the bucket is as it was written."}
 
 
@@ -88,8 +90,28 @@ def _in_short(layer: Judged) -> str:
     return f"{first.subject}: {first.problem}" + (f" (and {more} more)" if more else "")
 
 
+def _findings(layer: Judged) -> dg.MetadataValue[Any]:
+    """A table that checks show in place, as they do not show Markdown."""
+    rows = [
+        dg.TableRecord(
+            {
+                "subject": found.subject,
+                "problem": found.problem,
+                "expected": _cut(found.expected),
+                "actual": _cut(found.actual),
+            }
+        )
+        for found in layer.findings[:_MOST_FINDINGS]
+    ]
+    return dg.MetadataValue.table(rows) if rows else dg.MetadataValue.text("none")
+
+
+def _cut(value: str | None) -> str:
+    """A digest by its beginning, so that the table fits; the report has it whole."""
+    return f"{value[:12]}…" if value and is_sha256(value) else value or ""
+
+
 def _check(layer: Judged) -> dg.AssetCheckResult:
-    rows = [(f.subject, f.problem, f.expected or "", f.actual or "") for f in layer.findings]
     return dg.AssetCheckResult(
         passed=not layer.findings and not layer.left_out,
         check_name=layer.layer,
@@ -98,9 +120,7 @@ def _check(layer: Judged) -> dg.AssetCheckResult:
         metadata={
             "checked": layer.checked,
             "found": len(layer.findings),
-            "notes": markdown_list(layer.notes, "none"),
-            "findings": dg.MetadataValue.md(
-                table(("subject", "problem", "expected", "actual"), rows) if rows else "none"
-            ),
+            "notes": "\n".join(layer.notes) or "none",
+            "findings": _findings(layer),
         },
     )

@@ -58,7 +58,7 @@ def drawing(bars: Sequence[Bar]) -> str:
     )
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH}' height='{_ROW * len(bars)}' "
-        f"font-family='monospace' font-size='12' fill='gray'>{texts}"
+        f"font-family='monospace' font-size='12' fill='#777'>{texts}"
         f"<path d='{path}' stroke='slateblue' stroke-width='{_BAR}'/></svg>"
     )
 
