@@ -67,7 +67,7 @@ def _metadata(gathered: Gathered) -> Mapping[str, Any]:
         "yanked": markdown_list(_yanked(wheels.held), "none"),
         "failures": markdown_list(failures, "none"),
         **changes([item.artifact.file for item in before.held] if before else None, sizes),
-        "files": dg.MetadataValue.md(size_table(sizes, len(sizes))),
+        "files": dg.MetadataValue.md(size_table(sizes)),
     }
 
 

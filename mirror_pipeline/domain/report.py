@@ -81,14 +81,10 @@ def floor_table(floors: Iterable[tuple[str, AboveFloor]]) -> str:
     return table(FLOOR_HEADER, rows) if rows else "Machines at the floor can install all that newer ones can."
 
 
-def size_table(sizes: Mapping[str, int], most: int = 15) -> str:
-    """The biggest files, with a bar each."""
-    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:most]
-    top = biggest[0][1] if biggest else 1
-    return table(
-        ("file", "size", ""),
-        [(name, megabytes(size), "█" * max(1, 20 * size // max(top, 1))) for name, size in biggest],
-    )
+def size_table(sizes: Mapping[str, int]) -> str:
+    """Files and their sizes, the biggest first."""
+    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    return table(("file", "size"), [(name, megabytes(size)) for name, size in biggest])
 
 
 def as_markdown(report: Report, plan: Plan) -> str:

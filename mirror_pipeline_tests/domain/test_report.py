@@ -117,21 +117,9 @@ def test_pins_without_file_names_are_not_called_covered() -> None:
     assert matrix(plan) == [["platform", "3.12"], ["linux-x86_64", "**1 of 2**"]]
 
 
-def test_the_biggest_files_come_first_and_have_the_longest_bars() -> None:
-    rows = [
-        cells(line) for line in size_table({"small": 1, "big": 4_000_000, "half": 2_000_000}).splitlines()[2:]
-    ]
-    assert rows == [["big", "4.0 MB", "█" * 20], ["half", "2.0 MB", "█" * 10], ["small", "0.0 MB", "█"]]
-
-
-def test_only_the_biggest_files_are_listed() -> None:
-    lines = size_table({f"file{number:02}": number for number in range(40)}, most=3).splitlines()[2:]
-    assert [cells(line)[0] for line in lines] == ["file39", "file38", "file37"]
-
-
-@pytest.mark.parametrize("sizes", [{}, {"empty": 0}])
-def test_nothing_to_measure_is_no_error(sizes: dict[str, int]) -> None:
-    assert len(size_table(sizes).splitlines()) == 2 + len(sizes)
+def test_the_biggest_files_come_first() -> None:
+    lines = size_table({"small": 1, "big": 4_000_000, "half": 2_000_000}).splitlines()[2:]
+    assert [cells(line) for line in lines] == [["big", "4.0 MB"], ["half", "2.0 MB"], ["small", "0.0 MB"]]
 
 
 def test_a_report_that_passed() -> None:
