@@ -25,11 +25,14 @@ T = TypeVar("T")
 INDEX = "one http://, https:// or file:///... URL"
 INDEXES = "http://, https:// or file:///... URLs, separated by spaces or commas"
 HOSTS = "a host name such as files.example.org, or *.example.org"
+OWNERS = "e-mail addresses and team:name, separated by commas"
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
 """Broader than logins are: what is malformed may have a password anywhere before its last ``@``."""
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z|]{2,7}")
+"""What Dagster takes for an address."""
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 
 
@@ -201,6 +204,16 @@ def hosts(values: Values, key: str) -> tuple[str, ...]:
             raise values.refused(key, _without_secrets(name, text), HOSTS)
         found[host] = None
     return tuple(found)
+
+
+def owners(values: Values, key: str) -> tuple[str, ...]:
+    """E-mail addresses and ``team:name``, as Dagster allows them; each once, in their order."""
+    found = tuple(dict.fromkeys(part.strip() for part in values.texts[key].split(",") if part.strip()))
+    for owner in found:
+        is_team = owner.startswith("team:") and owner != "team:"
+        if not is_team and not _EMAIL.fullmatch(owner):
+            raise values.refused(key, owner, OWNERS)
+    return found
 
 
 def _host(text: str) -> str | None:

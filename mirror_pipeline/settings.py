@@ -24,6 +24,7 @@ from mirror_pipeline.config_values import (
     index_urls,
     names_in,
     one_of,
+    owners,
     page_url,
     parse_file,
     path_of,
@@ -60,6 +61,7 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_ALLOW_FAILURES": "false",
     "MIRROR_EXPORTER": "lock",
     "MIRROR_SCHEDULE": "0 3 * * *",
+    "MIRROR_OWNERS": "",
     "MIRROR_WEBHOOK_URL": "",
     "MIRROR_UI_URL": "",
 }
@@ -98,6 +100,8 @@ class Settings:
     store: StorePlace | None = None
     """The wheel store and the documents elsewhere; None: in ``home``."""
     retention: Retention = field(default_factory=Retention)
+    owners: tuple[str, ...] = ()
+    """Whom the UI names as owners of every asset."""
     webhook: str = field(default="", repr=False)
     """Where failures and findings are told; a secret, as it may hold a token."""
     ui_url: str = ""
@@ -150,6 +154,7 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         cloud=cloud,
         store=read_store(values, cloud),
         retention=read_retention(values),
+        owners=owners(values, "MIRROR_OWNERS"),
         webhook=webhook_url(values, "MIRROR_WEBHOOK_URL"),
         ui_url=page_url(values, "MIRROR_UI_URL"),
         warnings=(*warnings, *_unknown_in_environment(environ)),

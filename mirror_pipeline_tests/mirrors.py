@@ -44,6 +44,8 @@ TWO_PLATFORMS = "linux-x86_64,windows-amd64"
 _ONE_DATABASE = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 event_log_storage:
   module: dagster._core.storage.event_log
   class: ConsolidatedSqliteEventLogStorage

@@ -7,10 +7,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mirror_pipeline.config_values import OWNERS, Values, owners
 from mirror_pipeline.domain.coverage import Policy
 from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, PLATFORMS, Python
@@ -225,6 +227,9 @@ BAD = [
     ("MIRROR_ALLOW_FAILURES", "perhaps", "true or false"),
     ("MIRROR_SCHEDULE", "daily", "five cron fields"),
     ("MIRROR_SCHEDULE", "0 3 * *", "five cron fields"),
+    ("MIRROR_OWNERS", "somebody", OWNERS),
+    ("MIRROR_OWNERS", "team:", OWNERS),
+    ("MIRROR_OWNERS", "a@b", OWNERS),
     ("MIRROR_PLATFORMS", "noarch", "a platform besides noarch"),
     ("MIRROR_PLATFORMS", ",", "a platform besides noarch"),
     ("ORBIT_PROJECT", os.pathsep, "a project directory or lock file"),
@@ -266,12 +271,43 @@ def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(
         ("MIRROR_EXTRA_INDEX_URLS", "https://a.example/ b.example", "b.example", INDEXES),
         ("MIRROR_EXTRA_INDEX_URLS", "ftp://a.example/,https://b.example", "ftp://a.example/", INDEXES),
         ("MIRROR_FILE_HOSTS", "a.example, https://b.example", "https://b.example", HOSTS),
+        ("MIRROR_OWNERS", "team:data platform, b@example", "b@example", OWNERS),
     ],
 )
 def test_of_a_list_the_bad_one_is_named(key: str, value: str, bad: str, allowed: str) -> None:
     error = refused(f"{key}={value}")
     assert (error.facts["key"], error.facts["value"]) == (key, bad)
     assert allowed in str(error.facts["allowed"])
+
+
+def test_owners_are_separated_by_commas() -> None:
+    assert parse().owners == ()
+    assert parse(MIRROR_OWNERS=" team:data platform,,ann.lee+x@example.com,team:data platform ").owners == (
+        "team:data platform",
+        "ann.lee+x@example.com",
+    )
+
+
+@given(
+    st.one_of(
+        st.from_regex(r"[\w.+%-]{0,5}@[\w.-]{0,6}\.[A-Za-z|0-9]{0,9}", fullmatch=True),
+        st.text(max_size=9).map("team:".__add__),
+        st.text(max_size=9),
+    ).map(lambda text: text.replace(",", "").strip())
+)
+def test_owners_are_those_that_dagster_allows(owner: str) -> None:
+    try:
+        dg.AssetSpec("any", owners=[owner])
+    except dg.DagsterInvalidDefinitionError:
+        allowed: tuple[str, ...] | None = None if owner else ()
+    else:
+        allowed = (owner,)
+    values = Values({"MIRROR_OWNERS": owner}, "config.env")
+    try:
+        found: tuple[str, ...] | None = owners(values, "MIRROR_OWNERS")
+    except SettingsError:
+        found = None
+    assert found == allowed
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ class Fetcher:
             total = sum(fact.size or 0 for _, fact in found) or None
             sizes: dict[str, int] = {}
             with progress.work(label, len(artifacts), total) as advance:
-                advance(len(failures), 0)
+                for failure in failures:
+                    advance(failure.file, 0)
                 tasks = {pool.submit(downloads.fetch, artifact, fact): artifact for artifact, fact in found}
                 for task in as_completed(tasks):
                     result = task.result()
@@ -129,7 +130,7 @@ class Fetcher:
                         failures.append(result)
                     else:
                         sizes[tasks[task].file] = result
-                    advance(1, 0 if isinstance(result, Failure) else result)
+                    advance(tasks[task].file, 0 if isinstance(result, Failure) else result)
         return Fetched(sizes, {file: facts[file] for file in sizes}, _sorted(failures))
 
     @contextmanager

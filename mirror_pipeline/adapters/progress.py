@@ -11,10 +11,12 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 
-Advance = Callable[[int, int], None]
-"""Told of work done: files, bytes."""
-_STEPS = 10
+Advance = Callable[[str, int], None]
+"""Told of a file that is done: its name, and its bytes. Never called by two threads at once."""
+_SECONDS_BETWEEN_LINES = 1.0
+_MOST_NAMED = 3
 
 
 class Progress(Protocol):
@@ -36,11 +38,11 @@ class Silent:
     @contextmanager
     def work(self, label: str, files: int, size: int | None) -> Iterator[Advance]:
         """Nothing to show."""
-        yield lambda _files, _size: None
+        yield lambda _name, _size: None
 
 
 class Lines:
-    """Plain lines, at most one per tenth of the work: for logs, pipes and the Dagster UI."""
+    """Plain lines, about one each second: for pipes and for logs, where a line may cost milliseconds."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = perf_counter) -> None:
         self._write, self._clock = write, clock
@@ -51,21 +53,65 @@ class Lines:
 
     @contextmanager
     def work(self, label: str, files: int, size: int | None) -> Iterator[Advance]:
-        """A line at each tenth of the files, with the rate so far."""
-        done = {"files": 0, "size": 0, "step": 0}
-        began = self._clock()
+        """A line names the files that were finished since the one before; the last one always comes."""
+        stretch = _Stretch(label, files, size, self._clock())
 
-        def advance(more_files: int, more_size: int) -> None:
-            done["files"] += more_files
-            done["size"] += more_size
-            step = _STEPS * done["files"] // max(files, 1)
-            if step > done["step"]:
-                done["step"] = step
-                seconds = max(self._clock() - began, 1e-3)
-                rate = f"{done['files'] / seconds:.0f} files/s, {done['size'] / 1e6 / seconds:.1f} MB/s"
-                self._write(f"{label}: {done['files']}/{files} files, {done['size'] / 1e6:.1f} MB ({rate})")
+        def advance(name: str, size: int) -> None:
+            now = self._clock()
+            stretch.add(name, size)
+            if now - stretch.told >= _SECONDS_BETWEEN_LINES:
+                self._write(stretch.line(now, ended=False))
 
-        yield advance
+        try:
+            yield advance
+        finally:
+            if stretch.untold:
+                self._write(stretch.line(self._clock(), ended=True))
+
+
+class _Stretch:
+    """What was done of one stretch of work, and what of it no line has named yet."""
+
+    def __init__(self, label: str, files: int, size: int | None, now: float) -> None:
+        self.label, self.files, self.size = label, files, size
+        self.began = self.told = now
+        self.done = self.bytes = 0
+        self.untold: list[str] = []
+
+    def add(self, name: str, size: int) -> None:
+        """One file more."""
+        self.done += 1
+        self.bytes += size
+        self.untold.append(name)
+
+    def line(self, now: float, *, ended: bool) -> str:
+        """How far it is, how fast it goes, how long it takes, and the files that no line has named before."""
+        seconds = max(now - self.began, 1e-3)
+        facts = [
+            f"{self.done}/{self.files} files",
+            f"{self.bytes / 1e6:.1f} MB",
+            f"{self.done / seconds:.0f} files/s",
+            f"{self.bytes / 1e6 / seconds:.1f} MB/s",
+            f"in {_duration(seconds)}" if ended else f"{_duration(self._left(seconds))} left",
+        ]
+        named, self.untold, self.told = self.untold, [], now
+        return f"{self.label}: {', '.join(facts)}: {_shortened(named)}"
+
+    def _left(self, seconds: float) -> float:
+        """Seconds for the rest at the rate so far: by bytes where their sum is known, or by files."""
+        if self.size and self.bytes:
+            return seconds * max(self.size - self.bytes, 0) / self.bytes
+        return seconds * (self.files - self.done) / self.done
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
 class Bar:
@@ -80,23 +126,26 @@ class Bar:
 
     @contextmanager
     def work(self, label: str, files: int, size: int | None) -> Iterator[Advance]:
-        """A bar over bytes where their sum is known, over files otherwise."""
+        """A bar over bytes where their sum is known, over files otherwise; the last file is named."""
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.fields[files]}/" + str(files) + " files"),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeElapsedColumn(),
+            TextColumn(
+                "{task.fields[name]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
+            ),
         )
         with RichProgress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(label, total=size, files=0)
+            task = bar.add_task(label, total=size, files=0, name="")
             done = 0
 
-            def advance(more_files: int, more_size: int) -> None:
+            def advance(name: str, size: int) -> None:
                 nonlocal done
-                done += more_files
-                bar.update(task, advance=more_size, files=done)
+                done += 1
+                bar.update(task, advance=size, files=done, name=name)
 
             yield advance
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import difference, failures_explained, size
+from mirror_pipeline.assets.reporting import changes, failures_explained, size, size_chart
 from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.phases.index import Index, make_index
 from mirror_pipeline.phases.mirror import Mirror
@@ -21,6 +21,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         deps=[graph.WHEELS],
         group_name=graph.GROUPS[graph.INDEX],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"html", "json"},
         automation_condition=automation,
         required_resource_keys={graph.RESOURCE},
@@ -32,6 +33,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         with failures_explained():
             made = make_index(context.resources.mirror)
         files = made.index.manifest.files
+        total = sum(entry.size for entry in files.values())
         packages = {key: entry for key, entry in files.items() if key.startswith("packages/")}
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.version),
@@ -39,9 +41,11 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "projects": len(_projects(made.index)),
                 "packages": len([key for key in packages if not key.endswith(".metadata")]),
                 "pages": len(files) - len(packages),
-                "size": size(sum(entry.size for entry in files.values())),
+                "size": size(total),
+                "bytes": total,
+                "platforms": size_chart(made.sizes, "bytes of each platform"),
+                **changes(made.previous.manifest.files if made.previous else None, files),
                 "preview": dg.MetadataValue.md(_preview(made.index)),
-                "changed": difference(made.previous.manifest.files if made.previous else None, files),
             },
         )
 

@@ -23,6 +23,7 @@ def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
         key=graph.INFRASTRUCTURE,
         group_name=graph.GROUPS[graph.INFRASTRUCTURE],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"aws"},
         required_resource_keys={graph.RESOURCE},
         description="What the mirror is published to on AWS: a private bucket, the distribution before it, "

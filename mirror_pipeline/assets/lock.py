@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import difference, failures_explained
+from mirror_pipeline.assets.reporting import changes, failures_explained
 from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.report import table
 from mirror_pipeline.phases.lock import Snapshot, take_snapshot
@@ -20,6 +20,7 @@ def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
         key=graph.LOCK,
         group_name=graph.GROUPS[graph.LOCK],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"toml", "file"},
         required_resource_keys={graph.RESOURCE},
         output_required=False,
@@ -39,9 +40,10 @@ def build(mirror: Mirror, version: str) -> dg.AssetsDefinition:
             data_version=dg.DataVersion(taken.version),
             metadata={
                 "projects": len(taken.snapshot.projects),
-                "changed": difference(
-                    _contents(taken.previous) if taken.previous else None, _contents(taken.snapshot)
+                "bytes": sum(
+                    len(content) for project in taken.snapshot.projects for content in project.files.values()
                 ),
+                **changes(_contents(taken.previous) if taken.previous else None, _contents(taken.snapshot)),
                 "files": dg.MetadataValue.md(table(("project", "file", "bytes"), files)),
             },
         )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.adapters.progress import Lines, Progress, Silent
+from mirror_pipeline.domain.charts import INLINE, Bar, chart
 from mirror_pipeline.domain.report import megabytes
 from mirror_pipeline.errors import FetchFailedError, MirrorError
 from mirror_pipeline.phases.mirror import Mirror
 
+_MOST_BARS = 12
 _MOST_NAMED = 20
+_ROOM = INLINE // 2 - 50
+"""Characters for each of two lists, so that both are shown in place."""
 
 
 @contextmanager
@@ -31,6 +36,16 @@ def progress_of(context: dg.AssetExecutionContext, mirror: Mirror) -> Progress:
     return Lines(context.log.info) if isinstance(mirror.progress, Silent) else mirror.progress
 
 
+def changes(before: Iterable[str] | None, now: Iterable[str]) -> dict[str, dg.MetadataValue[Any]]:
+    """What came and went since the previous materialization: numbers to plot, and the names."""
+    old, new = set(before or ()), set(now)
+    return {
+        "added": dg.MetadataValue.int(len(new - old)),
+        "removed": dg.MetadataValue.int(len(old - new)),
+        "changed": difference(before, new),
+    }
+
+
 def difference(before: Iterable[str] | None, now: Iterable[str]) -> dg.MarkdownMetadataValue:
     """What came and went since the previous materialization, as Markdown."""
     if before is None:
@@ -43,9 +58,31 @@ def difference(before: Iterable[str] | None, now: Iterable[str]) -> dg.MarkdownM
 def _named(what: str, names: set[str]) -> str:
     if not names:
         return ""
-    shown = "\n".join(f"- `{name}`" for name in sorted(names)[:_MOST_NAMED])
-    more = f"\n- … and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"**{len(names)} {what}**\n\n{shown}{more}"
+    return f"**{len(names)} {what}**\n\n{named(sorted(names))}"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names as a Markdown list, as many as are shown in place, and how many follow."""
+    shown: list[str] = []
+    for name in names:
+        if len(shown) == _MOST_NAMED or sum(map(len, shown)) + len(name) > _ROOM:
+            shown.append(f"- … and {len(names) - len(shown)} more")
+            break
+        shown.append(f"- `{name}`")
+    return "\n".join(shown)
+
+
+def size_chart(sizes: Mapping[str, int], alt: str) -> dg.MarkdownMetadataValue:
+    """Bars for the biggest sizes, as many as are shown in place."""
+    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_BARS]
+    bars = [Bar(name, megabytes(size), size) for name, size in biggest]
+    return dg.MetadataValue.md(chart(bars, alt) or "nothing")
+
+
+def link(location: str) -> dg.MetadataValue[Any]:
+    """A URL to click, or a path to copy."""
+    is_url = location.startswith(("http://", "https://"))
+    return dg.MetadataValue.url(location) if is_url else dg.MetadataValue.path(location)
 
 
 def size(number: int) -> dg.TextMetadataValue:

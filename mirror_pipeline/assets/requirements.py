@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.assets.reporting import changes, failures_explained, markdown_list
 from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.naming import UnknownHashes
 from mirror_pipeline.domain.report import table
@@ -28,6 +28,7 @@ def build(
         deps=[graph.LOCK],
         group_name=graph.GROUPS[graph.REQUIREMENTS],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"python"},
         automation_condition=automation,
         retry_policy=retries,
@@ -49,9 +50,7 @@ def build(
                 graph.COMPLETE: made.complete,
                 "pins": sum(len(lock.pins) for lock in made.requirements.locks),
                 "locks": dg.MetadataValue.md(_locks(made.requirements)),
-                "changed": difference(
-                    _labels(made.previous) if made.previous else None, _labels(made.requirements)
-                ),
+                **changes(_labels(made.previous) if made.previous else None, _labels(made.requirements)),
                 "preview": dg.MetadataValue.md(_preview(made.requirements)),
                 "unknown_hashes": sum(len(item.hashes) for item in made.unknown),
                 "unknown": markdown_list([_unknown(item) for item in made.unknown], "none"),

@@ -1,18 +1,16 @@
 """Asset ``s3_sync``: publication, to a directory where no bucket is configured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import failures_explained, markdown_list, progress_of
+from mirror_pipeline.assets.reporting import failures_explained, link, markdown_list, named, progress_of
 from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import Published, live_version, publish
-
-_MOST_NAMED = 50
 
 
 def build(
@@ -28,6 +26,7 @@ def build(
         deps=[graph.INDEX, *([graph.INFRASTRUCTURE] if mirror.settings.cloud.on_aws else [])],
         group_name=graph.GROUPS[graph.S3_SYNC],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"s3"} if mirror.settings.cloud.bucket else {"file"},
         automation_condition=automation,
         retry_policy=retries,
@@ -42,7 +41,7 @@ def build(
             published = publish(replace(mirror, progress=progress_of(context, mirror)))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(live_version(published.outcome.digest, published.outcome.generation)),
-            metadata=_metadata(published),
+            metadata={**_places(mirror), **_metadata(published)},
         )
 
     return s3_sync
@@ -59,18 +58,18 @@ def _metadata(published: Published) -> Mapping[str, Any]:
         "requests": done.requests,
         "seconds": round(published.seconds, 2),
         "files": published.files,
-        "site": _link(published.location),
         graph.HELD: str(done.hold or ""),
         "notes": markdown_list(done.notes, "none"),
-        "changed keys": markdown_list(_named(done.uploaded), "nothing was uploaded"),
-        "deleted keys": markdown_list(_named(done.deleted), "nothing was deleted"),
+        "changed keys": dg.MetadataValue.md(named(done.uploaded) or "nothing was uploaded"),
+        "deleted keys": dg.MetadataValue.md(named(done.deleted) or "nothing was deleted"),
     }
 
 
-def _link(location: str) -> dg.MetadataValue[Any]:
-    is_url = location.startswith(("http://", "https://"))
-    return dg.MetadataValue.url(location) if is_url else dg.MetadataValue.path(location)
-
-
-def _named(keys: Sequence[str]) -> list[str]:
-    return [f"`{key}`" for key in keys[:_MOST_NAMED]]
+def _places(mirror: Mirror) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Where to look: what clients are given, and the bucket."""
+    location, cloud = mirror.site.location, mirror.settings.cloud
+    places = {"site": link(location), "project list": link(f"{location}/simple/")}
+    if cloud.bucket:
+        console = f"https://console.aws.amazon.com/s3/buckets/{cloud.bucket}?region={cloud.region}"
+        places["bucket"] = link(f"s3://{cloud.bucket}" if cloud.endpoint else console)
+    return places

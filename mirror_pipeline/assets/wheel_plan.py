@@ -5,9 +5,9 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list
+from mirror_pipeline.assets.reporting import changes, failures_explained, markdown_list
 from mirror_pipeline.assets.running import in_turn
-from mirror_pipeline.domain.report import coverage_table, floor_table, gap_table
+from mirror_pipeline.domain.report import coverage_matrix, floor_table, gap_table
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import plan_platform
 
@@ -21,6 +21,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         partitions_def=graph.partitions(mirror),
         group_name=graph.GROUPS[graph.WHEEL_PLAN],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"python"},
         automation_condition=automation,
         required_resource_keys={graph.RESOURCE},
@@ -41,13 +42,16 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "artifacts": len(plan.artifacts),
                 "projects": len({artifact.project for artifact in plan.artifacts}),
                 "gaps": len(plan.gaps),
+                "coverage": dg.MetadataValue.md(coverage_matrix(planned.whole)),
                 "gap list": dg.MetadataValue.md(gap_table((plan.platform, gap) for gap in plan.gaps)),
                 "above the floor": len(plan.floors),
                 "floors": dg.MetadataValue.md(floor_table((plan.platform, above) for above in plan.floors)),
-                "coverage": dg.MetadataValue.md(coverage_table(planned.whole)),
-                "changed": difference(
+                **changes(
                     [artifact.file for artifact in before.artifacts] if before else None,
                     [artifact.file for artifact in plan.artifacts],
+                ),
+                "outside the mirror": markdown_list(
+                    [f"{item.project}: {item.source}" for item in planned.whole.outside], "nothing"
                 ),
                 "warnings": markdown_list(planned.warnings, "none"),
             },

@@ -6,7 +6,14 @@ from typing import Any
 import dagster as dg
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline.assets.reporting import difference, failures_explained, markdown_list, progress_of, size
+from mirror_pipeline.assets.reporting import (
+    changes,
+    failures_explained,
+    markdown_list,
+    progress_of,
+    size,
+    size_chart,
+)
 from mirror_pipeline.assets.running import in_turn
 from mirror_pipeline.domain.report import size_table
 from mirror_pipeline.domain.wheelset import Held
@@ -28,6 +35,7 @@ def build(
         partitions_def=graph.partitions(mirror),
         group_name=graph.GROUPS[graph.WHEELS],
         code_version=version,
+        owners=list(mirror.settings.owners),
         kinds={"python"},
         automation_condition=automation,
         retry_policy=retries,
@@ -49,21 +57,20 @@ def build(
 
 def _metadata(gathered: Gathered) -> Mapping[str, Any]:
     wheels, before = gathered.wheels, gathered.previous
+    sizes = {item.artifact.file: item.size for item in wheels.held}
     failures = [f"`{failure.file}`: {failure.reason}" for failure in wheels.failures]
     return {
         graph.COMPLETE: wheels.complete,
         "artifacts": len(wheels.held),
-        "bytes": wheels.size,
         "size": size(wheels.size),
+        "bytes": wheels.size,
+        "biggest": size_chart(sizes, f"the biggest of {len(sizes)} files"),
         "downloaded_files": gathered.downloaded_files,
         "downloaded_bytes": gathered.downloaded_bytes,
-        "biggest": dg.MetadataValue.md(size_table({item.artifact.file: item.size for item in wheels.held})),
         "yanked": markdown_list(_yanked(wheels.held), "none"),
         "failures": markdown_list(failures, "none"),
-        "changed": difference(
-            [item.artifact.file for item in before.held] if before else None,
-            [item.artifact.file for item in wheels.held],
-        ),
+        **changes([item.artifact.file for item in before.held] if before else None, sizes),
+        "files": dg.MetadataValue.md(size_table(sizes)),
     }
 
 

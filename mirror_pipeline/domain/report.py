@@ -29,18 +29,24 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def coverage_table(plan: Plan) -> str:
-    """Pins per target and how many of them have no artifact."""
-    rows = []
-    for target, pins in plan.targets.items():
-        platform, _, python = target.partition("/")
-        gaps = [gap for gap in plan.platforms[platform].gaps if python in gap.pythons]
-        known = [pin for pin in pins if pin not in plan.unnamed]
-        state = f"{len(known) - len(gaps)}/{len(pins)}"
-        rows.append(
-            (platform, python, state, ", ".join(f"{gap.project} {gap.version}" for gap in gaps) or "—")
-        )
-    return table(("platform", "Python", "covered", "gaps"), rows)
+def coverage_matrix(plan: Plan) -> str:
+    """Platforms × Pythons: the number of pins where all are covered, else how many of them are, in bold."""
+    targets = [target.partition("/")[::2] for target in plan.targets]
+    pythons = list(dict.fromkeys(python for _, python in targets))
+    rows = [
+        (platform, *(_covered(plan, platform, python) for python in pythons))
+        for platform in dict.fromkeys(platform for platform, _ in targets)
+    ]
+    return table(("platform", *pythons), rows)
+
+
+def _covered(plan: Plan, platform: str, python: str) -> str:
+    pins = plan.targets.get(f"{platform}/{python}")
+    if pins is None:
+        return "—"
+    gaps = {f"{gap.project}=={gap.version}" for gap in plan.platforms[platform].gaps if python in gap.pythons}
+    lacking = len(gaps | set(plan.unnamed).intersection(pins))
+    return f"**{len(pins) - lacking} of {len(pins)}**" if lacking else f"✓ {len(pins)}"
 
 
 GAP_HEADER = ("platform", "project", "version", "Pythons", "reason", "wanted by")
@@ -75,14 +81,10 @@ def floor_table(floors: Iterable[tuple[str, AboveFloor]]) -> str:
     return table(FLOOR_HEADER, rows) if rows else "Machines at the floor can install all that newer ones can."
 
 
-def size_table(sizes: Mapping[str, int], most: int = 15) -> str:
-    """The biggest files, with a bar each."""
-    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:most]
-    top = biggest[0][1] if biggest else 1
-    return table(
-        ("file", "size", ""),
-        [(name, megabytes(size), "█" * max(1, 20 * size // max(top, 1))) for name, size in biggest],
-    )
+def size_table(sizes: Mapping[str, int]) -> str:
+    """Files and their sizes, the biggest first."""
+    biggest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    return table(("file", "size"), [(name, megabytes(size)) for name, size in biggest])
 
 
 def as_markdown(report: Report, plan: Plan) -> str:
@@ -94,7 +96,7 @@ def as_markdown(report: Report, plan: Plan) -> str:
     unplanned = any(layer.left_out for layer in report.layers if layer.layer == "coverage")
     planned = [
         "## Coverage",
-        coverage_table(plan),
+        coverage_matrix(plan),
         "## Gaps",
         gap_table(plan.gaps),
         "## Floors",

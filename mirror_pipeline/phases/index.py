@@ -47,6 +47,8 @@ class Indexed:
     index: Index
     version: str
     previous: Index | None
+    sizes: Mapping[str, int]
+    """Bytes of packages by platform."""
 
 
 def make_index(mirror: Mirror) -> Indexed:
@@ -69,7 +71,7 @@ def make_index(mirror: Mirror) -> Indexed:
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)
     mirror.documents.write(DOCUMENT, index)
-    return Indexed(index, manifest.digest, previous)
+    return Indexed(index, manifest.digest, previous, {found.platform: found.size for found in sets})
 
 
 def refuse_half_a_change(mirror: Mirror, requirements: str) -> None:

@@ -56,6 +56,8 @@ class Verified:
     path: Path
     location: str
     """Where everybody finds it, this machine or another."""
+    plan: Plan
+    """What the publication was compared with; empty where it is not known."""
 
 
 def verify(mirror: Mirror) -> Verified:
@@ -179,4 +181,4 @@ def _written(mirror: Mirror, report: Report, plan: Plan) -> Verified:
         mirror.reports.write(f"{name}.md", markdown.encode())
     mirror.documents.write(DOCUMENT, report)
     latest = "verification-latest.json"
-    return Verified(report, markdown, mirror.reports.path(latest), mirror.reports.location(latest))
+    return Verified(report, markdown, mirror.reports.path(latest), mirror.reports.location(latest), plan)

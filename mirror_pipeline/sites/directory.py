@@ -139,7 +139,7 @@ class DirectorySite:
 
     def observe(self, progress: Progress) -> SiteFacts:
         """Hash every published file that the manifest names, and read the pages."""
-        return directory_observing.observe(self.link, self.manifest())
+        return directory_observing.observe(self.link, self.manifest(), progress)
 
     def reconcile(self) -> tuple[int, tuple[Finding, ...]]:
         """A directory keeps no books besides its manifest."""

@@ -8,20 +8,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mirror_pipeline.adapters.files import disk_errors, sha256_of
+from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.manifest import Manifest
 from mirror_pipeline.domain.verification import SiteFacts
+from mirror_pipeline.sites.looking import LABEL
 
 _HASHING_THREADS = 4
 
 
-def observe(site: Path, manifest: Manifest | None) -> SiteFacts:
+def observe(site: Path, manifest: Manifest | None, progress: Progress) -> SiteFacts:
     """Hash every published file that the manifest names, and read the pages."""
     if manifest is None:
         return SiteFacts(None, {}, {})
     root = site.resolve()
-    keys = [key for key in (*manifest.files, *_pages_there(root)) if (root / key).is_file()]
-    with disk_errors(root), ThreadPoolExecutor(_HASHING_THREADS) as pool:
-        digests = dict(zip(keys, pool.map(lambda key: sha256_of(root / key), keys), strict=True))
+    named = dict.fromkeys((*manifest.files, *_pages_there(root)))
+    keys = [key for key in named if (root / key).is_file()]
+    sizes = {key: entry.size for key, entry in manifest.files.items()}
+    digests = {}
+    with (
+        disk_errors(root),
+        progress.work(LABEL, len(keys), sum(sizes.values())) as advance,
+        ThreadPoolExecutor(_HASHING_THREADS) as pool,
+    ):
+        for key, digest in zip(keys, pool.map(lambda key: sha256_of(root / key), keys), strict=True):
+            digests[key] = digest
+            advance(key, sizes.get(key, 0))
         pages = {key: (root / key).read_bytes() for key in keys if key.startswith("simple/")}
     return SiteFacts(manifest, digests, pages)
 

@@ -51,7 +51,7 @@ class Sender:
 
     def _sent(self, upload: Upload) -> None:
         self.sent.append(upload)
-        self.advance(1, upload.size)
+        self.advance(upload.key, upload.size)
         self.turn.keep_alive()
 
 

@@ -59,7 +59,7 @@ class HttpLooker:
         sizes = {key: entry.size for key, entry in manifest.files.items()}
         size = sum(sizes.get(question.key, 0) for question in asked)
         with progress.work(LABEL, len(asked), size) as advance:
-            replies = self._published.ask(asked, lambda one, _: advance(1, sizes.get(one.key, 0)))
+            replies = self._published.ask(asked, lambda one, _: advance(one.path, sizes.get(one.key, 0)))
         if not self._guarded:
             replies = {**replies, **self._once_more(manifest, replies, progress)}
         return facts_of(manifest, {MANIFEST_QUESTION: first, **replies})

@@ -62,7 +62,7 @@ class BucketLooker:
             try:
                 for task in as_completed(tasks):
                     replies[tasks[task]] = task.result()
-                    advance(1, sizes.get(tasks[task].key, 0))
+                    advance(tasks[task].key, sizes.get(tasks[task].key, 0))
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise

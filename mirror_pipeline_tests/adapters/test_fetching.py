@@ -166,7 +166,11 @@ def test_progress_is_told_of_every_file(upstream: FakeUpstream, store: WheelStor
         [alpha.artifact(), missing.artifact()], store, Lines(lines.append), "linux-x86_64"
     )
 
-    assert lines[-1].startswith("linux-x86_64: 2/2 files, 0.2 MB (")
+    assert lines[-1].startswith("linux-x86_64: 2/2 files, 0.2 MB, ")
+    assert {name for line in lines for name in line.rpartition(": ")[2].split(", ")} == {
+        alpha.file,
+        missing.file,
+    }
 
 
 # Where it is taken from.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from mirror_pipeline.adapters.turns import Turns
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import difference, failures_explained
 from mirror_pipeline.definitions import build_definitions
+from mirror_pipeline.domain.charts import INLINE
 from mirror_pipeline.errors import DocumentError, FetchFailedError, UpstreamError
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, materialize
@@ -93,6 +96,19 @@ class TestDefinitions:
         assert all(spec.kinds for spec in specs.values())
         assert all(len(spec.description or "") > 30 for spec in specs.values())
         assert all(spec.code_version for spec in specs.values())
+
+    def test_owners(self, bench: Workbench) -> None:
+        assert all(spec.owners == [] for spec in self.specs(bench).values())
+        bench.configure(MIRROR_OWNERS="team:platform, ann@example.com")
+        assert all(spec.owners == ["team:platform", "ann@example.com"] for spec in self.specs(bench).values())
+
+    def test_only_what_every_night_makes_anew_can_be_overdue(self, bench: Workbench) -> None:
+        bench.configure(MIRROR_SCHEDULE="0 3 * * 1-5")
+        policies = {name: spec.freshness_policy for name, spec in self.specs(bench).items()}
+        policy = policies.pop("verification_report")
+        assert set(policies.values()) == {None}
+        hour, day = timedelta(hours=1), timedelta(days=1)
+        assert policy == dg.FreshnessPolicy.time_window(4 * day + 2 * hour, 3 * day + 2 * hour)
 
     def test_partitions_are_the_platforms(self, bench: Workbench) -> None:
         bench.configure(MIRROR_PLATFORMS="macos-arm64,musllinux-x86_64")
@@ -179,8 +195,13 @@ class TestMetadata:
             "| windows-amd64 | linuxish | 1.0 | 3.11 | no wheel for windows-amd64 among 1 | shop |"
             in said["gap list"]
         )
-        assert "| windows-amd64 | 3.11 | 4/5 | linuxish 1.0 |" in said["coverage"]
-        assert "| linux-x86_64 | 3.11 | 4/4 | — |" in said["coverage"]
+        assert said["coverage"].splitlines() == [
+            "| platform | 3.11 |",
+            "| --- | --- |",
+            "| linux-x86_64 | ✓ 4 |",
+            "| windows-amd64 | **4 of 5** |",
+        ]
+        assert said["outside the mirror"] == "nothing"
         assert "winonly-1.1" in said["changed"]
         assert said["above the floor"] == 0
         assert said["floors"] == "Machines at the floor can install all that newer ones can."
@@ -193,9 +214,14 @@ class TestMetadata:
         assert said["downloaded_files"] == 1
         assert 0 < said["downloaded_bytes"] < said["bytes"]
         assert said["size"] == f"{said['bytes'] / 1e6:,.1f} MB"
-        chart = said["biggest"].splitlines()
-        assert chart[2].startswith(f"| {bench.dist('native', 'win').file} |")
-        assert chart[2].count("█") == 20 > chart[3].count("█") > 0
+        native = bench.dist("native", "win").file
+        assert said["biggest"].startswith("![the biggest of 2 files](<data:image/svg+xml,")
+        assert re.findall(r"[\w.-]+\.whl", said["biggest"]) == [
+            native,
+            "winonly-1.1-cp310-abi3-win_amd64.whl",
+        ]
+        assert said["files"].splitlines()[2].startswith(f"| {native} |")
+        assert (said["added"], said["removed"]) == (1, 1)
         assert "**1 added**" in said["changed"]
         assert "winonly-1.0" in said["changed"]
         assert (said["failures"], said["yanked"]) == ("none", "none")
@@ -204,6 +230,9 @@ class TestMetadata:
         said = second_run["index"]
         assert said["projects"] == 5
         assert said["packages"] == 6
+        shown = re.findall(r"MB ([\w-]+)%3C/text", said["platforms"])
+        assert sorted(shown) == ["linux-x86_64", "noarch", "windows-amd64"]
+        assert 0 < said["bytes"] < 1e6
         assert said["preview"].startswith("`simple/alpha/`\n\n```html\n<!DOCTYPE html>")
         assert "- `simple/linuxish/index.html`" in said["changed"]
         assert "**2 removed**" in said["changed"]
@@ -212,10 +241,15 @@ class TestMetadata:
         said = second_run["s3_sync"]
         assert said["generation"] == 2
         assert said["deleted"] == 2
-        assert said["uploaded"] == said["changed keys"].count("\n") + 1
-        assert "simple/linuxish/index.html" in said["changed keys"]
+        *keys, last = said["changed keys"].splitlines()
+        more = re.fullmatch(r"- … and (\d+) more", last)
+        assert more
+        assert said["uploaded"] == len(keys) + int(more[1])
+        assert "- `packages/linuxish-1.0-cp310-abi3-manylinux_2_17_x86_64" in keys[0]
         assert "simple/alpha/index.html" not in said["changed keys"]
         assert said["site"].endswith("/site")
+        assert said["project list"].endswith("/site/simple/")
+        assert "bucket" not in said
 
     def test_verification_report(self, second_run: Mapping[str, Metadata]) -> None:
         said = second_run["verification_report"]
@@ -223,6 +257,32 @@ class TestMetadata:
         assert said["checked"] > 20
         assert said["report"].startswith("# Verification: passed")
         assert said["file"].endswith("reports/verification-latest.json")
+        assert said["site"].endswith("/site")
+        assert "| windows-amd64 | **4 of 5** |" in said["coverage"]
+        assert [line.split(" | ")[0] for line in said["layers"].splitlines()[2:]] == [
+            "| coverage",
+            "| integrity",
+            "| index",
+            "| installability",
+        ]
+        assert said["layers"].count(" 0 | ✓ |") == 4
+
+    def test_what_is_worth_a_look_is_shown_in_place(self, second_run: Mapping[str, Metadata]) -> None:
+        names = {"biggest", "changed", "coverage", "gap list", "layers", "platforms"}
+        found = [(asset, key, said[key]) for asset, said in second_run.items() for key in names & said.keys()]
+        assert {key for _, key, _ in found} == names
+        assert [(asset, key) for asset, key, text in found if len(text) >= INLINE] == []
+
+    def test_numbers_are_numbers_to_plot_over_time(self, second_run: Mapping[str, Metadata]) -> None:
+        numbers = {
+            asset: {key for key, value in said.items() if type(value) in (int, float)}
+            for asset, said in second_run.items()
+        }
+        assert {"added", "removed"} <= numbers["lock"] & numbers["requirements"] & numbers["index"]
+        assert {"gaps", "artifacts"} <= numbers["wheel_plan[noarch]"]
+        assert {"bytes", "downloaded_bytes", "artifacts"} <= numbers["wheels[noarch]"]
+        assert {"bytes", "generation", "uploaded", "seconds"} <= numbers["s3_sync"]
+        assert {"checked", "findings", "gaps"} <= numbers["verification_report"]
 
     def test_yanked_files_are_named(self, bench: Workbench) -> None:
         dist = bench.add_pin("beta")
@@ -249,6 +309,13 @@ class TestDifference:
     def test_nothing(self) -> None:
         assert difference(["a"], ["a"]).value == "no difference"
 
+    def test_long_lists_are_cut_where_they_would_not_be_shown_in_place(self) -> None:
+        now, before = ([f"{one}{number:03}{'x' * 50}" for number in range(300)] for one in "ab")
+        text = difference(before, now).value or ""
+        assert len(text) < INLINE
+        assert text.count("- `a0") == text.count("- `b0") == 7
+        assert text.count("- … and 293 more") == 2
+
     def test_a_long_list_is_cut(self) -> None:
         shown = difference([], [f"{number:03}" for number in range(25)]).value or ""
         assert shown.startswith("**25 added**")
@@ -264,6 +331,13 @@ def checks(bench: Workbench) -> tuple[dg.ExecuteInProcessResult, Mapping[str, dg
     return result, found
 
 
+def findings(check: dg.AssetCheckEvaluation) -> list[Mapping[str, Any]]:
+    """The rows of a check's table."""
+    table = check.metadata["findings"]
+    assert isinstance(table, dg.TableMetadataValue)
+    return [record.data for record in table.records]
+
+
 class TestChecks:
     def test_all_pass(self, bench: Workbench) -> None:
         result, found = checks(bench)
@@ -272,6 +346,9 @@ class TestChecks:
             ("coverage", "integrity", "index", "installability"), True
         )
         assert all(check.metadata["checked"].value for check in found.values())
+        assert all(
+            (check.description or "").endswith(" comparisons, nothing found") for check in found.values()
+        )
 
     def test_a_flipped_byte(self, bench: Workbench) -> None:
         dist = bench.dist("alpha")
@@ -280,9 +357,10 @@ class TestChecks:
         result, found = checks(bench)
         assert result.success, "a finding is a result, not an error"
         assert not found["integrity"].passed
-        assert f"| {dist.file} | the bytes are not those of the lock | {dist.sha256} |" in str(
-            found["integrity"].metadata["findings"].value
-        )
+        (row,) = findings(found["integrity"])
+        assert (row["subject"], row["problem"]) == (dist.file, "the bytes are not those of the lock")
+        assert row["expected"] == f"{dist.sha256[:12]}…" != row["actual"]
+        assert found["integrity"].description == f"{dist.file}: the bytes are not those of the lock"
         assert found["coverage"].passed
         with bench.instance() as instance:
             said = latest(instance, "verification_report")
@@ -292,7 +370,7 @@ class TestChecks:
         dist = bench.dist("native", "win")
         (bench.home / "packages" / dist.file).unlink()
         _, found = checks(bench)
-        assert dist.file in str(found["integrity"].metadata["findings"].value)
+        assert [row["subject"] for row in findings(found["integrity"])] == [dist.file]
         assert not found["index"].passed
 
     def test_a_page_with_a_wrong_digest(self, bench: Workbench) -> None:
@@ -300,7 +378,7 @@ class TestChecks:
         page.write_text(page.read_text("utf-8").replace(bench.dist("alpha").sha256, "0" * 64), "utf-8")
         _, found = checks(bench)
         assert found["integrity"].passed
-        assert "wrong digest for alpha-1.0" in str(found["index"].metadata["findings"].value)
+        assert any("wrong digest for alpha-1.0" in row["problem"] for row in findings(found["index"]))
 
     def test_nothing_is_published(self, bench: Workbench) -> None:
         bench.site.unlink()

@@ -13,7 +13,7 @@ from mirror_pipeline.domain.lock import Selection
 from mirror_pipeline.domain.plan import Plan, Wanted, make_plan
 from mirror_pipeline.domain.report import (
     as_markdown,
-    coverage_table,
+    coverage_matrix,
     floor_table,
     gap_table,
     megabytes,
@@ -63,13 +63,26 @@ def test_sizes(size: int, text: str) -> None:
     assert megabytes(size) == text
 
 
+def matrix(plan: Plan) -> list[list[str]]:
+    header, _, *rows = coverage_matrix(plan).splitlines()
+    return [cells(line) for line in (header, *rows)]
+
+
 def test_the_coverage_of_every_target() -> None:
-    assert [cells(line) for line in coverage_table(PLAN).splitlines()[2:]] == [
-        ["linux-x86_64", "3.11", "1/2", "b 1.0"],
-        ["linux-x86_64", "3.12", "1/2", "b 1.0"],
-        ["windows-amd64", "3.11", "1/2", "b 1.0"],
-        ["windows-amd64", "3.12", "2/2", "—"],
+    assert matrix(PLAN) == [
+        ["platform", "3.11", "3.12"],
+        ["linux-x86_64", "**1 of 2**", "**1 of 2**"],
+        ["windows-amd64", "**1 of 2**", "✓ 2"],
     ]
+
+
+def test_a_target_that_is_not_asked_for_has_no_coverage() -> None:
+    targets = {target: pins for target, pins in PLAN.targets.items() if target != "linux-x86_64/3.12"}
+    assert matrix(replace(PLAN, targets=targets))[1] == ["linux-x86_64", "**1 of 2**", "—"]
+
+
+def test_nothing_planned_has_no_coverage() -> None:
+    assert matrix(Plan()) == [["platform"]]
 
 
 def test_gaps_with_their_reasons() -> None:
@@ -101,26 +114,12 @@ def test_pins_without_file_names_are_not_called_covered() -> None:
     unnamed = replace(pin("c"), files=(), hashes=("0" * 64,))
     wanted = Wanted(lock_of(pin("a"), unnamed), Selection(), (Python(12),))
     plan = make_plan([wanted], ["linux-x86_64", "noarch"], offline=True)
-    assert [cells(line) for line in coverage_table(plan).splitlines()[2:]] == [
-        ["linux-x86_64", "3.12", "1/2", "—"]
-    ]
+    assert matrix(plan) == [["platform", "3.12"], ["linux-x86_64", "**1 of 2**"]]
 
 
-def test_the_biggest_files_come_first_and_have_the_longest_bars() -> None:
-    rows = [
-        cells(line) for line in size_table({"small": 1, "big": 4_000_000, "half": 2_000_000}).splitlines()[2:]
-    ]
-    assert rows == [["big", "4.0 MB", "█" * 20], ["half", "2.0 MB", "█" * 10], ["small", "0.0 MB", "█"]]
-
-
-def test_only_the_biggest_files_are_listed() -> None:
-    lines = size_table({f"file{number:02}": number for number in range(40)}, most=3).splitlines()[2:]
-    assert [cells(line)[0] for line in lines] == ["file39", "file38", "file37"]
-
-
-@pytest.mark.parametrize("sizes", [{}, {"empty": 0}])
-def test_nothing_to_measure_is_no_error(sizes: dict[str, int]) -> None:
-    assert len(size_table(sizes).splitlines()) == 2 + len(sizes)
+def test_the_biggest_files_come_first() -> None:
+    lines = size_table({"small": 1, "big": 4_000_000, "half": 2_000_000}).splitlines()[2:]
+    assert [cells(line) for line in lines] == [["big", "4.0 MB"], ["half", "2.0 MB"], ["small", "0.0 MB"]]
 
 
 def test_a_report_that_passed() -> None:
