@@ -171,7 +171,9 @@ def refreshed(config: Path, recomputed: int) -> Mapping[str, float]:
 def environment() -> Mapping[str, str]:
     """Without settings and proxies of this machine."""
     ours = ("MIRROR_", "ORBIT_", "DAGSTER_", "BUCKET_", "PIP_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(ours) and not k.lower().endswith("_proxy")}
+    return {
+        k: v for k, v in os.environ.items() if not k.startswith(ours) and not k.lower().endswith("_proxy")
+    }
 
 
 def free_port() -> int:
@@ -213,7 +215,9 @@ def table(rows: Sequence[Row]) -> str:
 def cells_of(row: Row) -> str:
     """What is told of one phase at one size."""
     upstream = f"{row.upstream:.1f}" if row.upstream >= 0.05 else ""
-    return f" {row.wall:.2f} | {row.wall / row.files * 1e3:.2f} | {row.cpu:.2f} | {upstream} | {row.peak:.0f} |"
+    return (
+        f" {row.wall:.2f} | {row.wall / row.files * 1e3:.2f} | {row.cpu:.2f} | {upstream} | {row.peak:.0f} |"
+    )
 
 
 def main() -> None:

@@ -84,7 +84,9 @@ class Connection(asyncio.Protocol):
         if self._data.endswith(b"\r\n\r\n"):
             path, self._data = self._data.split(b" ", 2)[1].decode("latin-1"), b""
             if path == CPU:
-                self._transport.write(_answer(str(time.process_time() - self._started).encode(), "text/plain"))
+                self._transport.write(
+                    _answer(str(time.process_time() - self._started).encode(), "text/plain")
+                )
             else:
                 missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
                 self._transport.write(self._answers.get(path, missing))
