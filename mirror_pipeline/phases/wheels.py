@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.fetching import Fetched
 from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.adapters.side_by_side import side_by_side
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.plan import PlatformPlan
 from mirror_pipeline.domain.wheelset import Failure, Held, UpstreamFile, WheelSet
@@ -18,6 +19,7 @@ from mirror_pipeline.phases.wheel_plan import load_plan
 
 DOCUMENT = "wheels"
 _TOLD = "told"
+_DESCRIBED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ def gather_wheels(mirror: Mirror, platform: str, progress: Progress | None = Non
     if fetched.failures and not mirror.settings.allow_failures:
         raise _failed(platform, fetched.failures)
     sizes = {**present, **fetched.sizes}
-    held = tuple(
-        _held(mirror, artifact, sizes[artifact.file], told.get(artifact.file))
-        for artifact in plan.artifacts
-        if artifact.file in sizes
-    )
-    wheels = WheelSet(platform, held, fetched.failures)
+    there = [artifact for artifact in plan.artifacts if artifact.file in sizes]
+
+    def described(artifact: Artifact) -> tuple[Artifact, Held]:
+        return artifact, _held(mirror, artifact, sizes[artifact.file], told.get(artifact.file))
+
+    # Metadata is flushed to the disk file by file, and disks take many at once.
+    found = dict(side_by_side(described, there, lambda _artifact: _DESCRIBED_AT_ONCE))
+    wheels = WheelSet(platform, tuple(found[artifact] for artifact in there), fetched.failures)
     mirror.documents.write(document_of(platform), wheels)
     return Gathered(wheels, digest_of(wheels), previous, len(fetched.sizes), _bytes(fetched))
 
