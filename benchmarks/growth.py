@@ -56,11 +56,13 @@ class Row:
 
 def run_phase(name: str, config: Path) -> Mapping[str, Any]:
     """Run a phase on what the ones before it left, and say what that took."""
+    from mirror_pipeline.cli import collect_less
     from mirror_pipeline.configuration import load_settings
     from mirror_pipeline.phases.mirror import Mirror, build_mirror
 
     mirror: Mirror = build_mirror(load_settings({}, config))
     work = phases()[name]
+    collect_less()
     cpu, started = cpu_here(), time.perf_counter()
     work(mirror)
     wall = time.perf_counter() - started
@@ -193,12 +195,13 @@ def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown section: one line per phase, the sizes beside each other."""
     sizes = sorted({row.projects for row in rows})
     files = {row.projects: row.files for row in rows}
+    crowds = " and ".join(f"{size:,} projects with {files[size]:,} files" for size in sizes)
+    version = platform.python_version()
     head = "".join(f" {size:,}: wall s | ms/file | CPU s | upstream's | peak MB |" for size in sizes)
     lines = [
         f"### Growth: {time.strftime('%Y-%m-%d')}",
         "",
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, CPython "
-        f"{platform.python_version()}; {' and '.join(f'{size:,} projects with {files[size]:,} files' for size in sizes)}.",
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, CPython {version}; {crowds}.",
         "",
         f"| what |{head} × wall | × CPU | × memory |",
         f"|---|{'--:|' * (5 * len(sizes) + 3)}",

@@ -4,10 +4,10 @@
     crowd.lock("https://index.example/simple/")     # the text of its uv.lock
     crowd.dists                                     # real wheels, a little over two for each pin
 
-Of twenty pins seventeen are pure, two have one wheel for each of four platforms (abi3), and one has a wheel for
-each of four platforms and four Pythons. Each needs up to four others, the popular ones most often, some of them
-under a marker or with an extra; the project wants every tenth, and what nobody else wants. It has two groups
-and two extras. The same number gives the same crowd, byte for byte.
+Of twenty pins seventeen are pure, two have one wheel for each of four platforms (abi3), and one has a wheel
+for each of four platforms and four Pythons. Each needs up to four others, the popular ones most often, some
+of them under a marker or with an extra; the project wants every tenth, and what nobody else wants. It has two
+groups and two extras. The same number gives the same crowd, byte for byte.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def name_of(number: int) -> str:
 
 
 def _member(number: int, count: int) -> Member:
-    chance = random.Random(number)
+    chance = random.Random(number)  # noqa: S311 - always the same
     wanted = dict.fromkeys(_later(number, count, chance) for _ in range(chance.randrange(5)))
     wants = tuple(_want(other, chance) for other in wanted if other is not None)
     optional = (Want(number + 3),) if _has_extra(number, count) else ()

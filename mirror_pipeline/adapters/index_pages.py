@@ -42,7 +42,7 @@ class _Page:
 
 
 class _Packing:
-    """A page on its way: never whole in memory, of which sixteen connections would take a hundred megabytes."""
+    """A page on its way: never whole in memory, since sixteen at once take a hundred megabytes."""
 
     def __init__(self) -> None:
         self._compressor = zlib.compressobj(_QUICK)
