@@ -34,6 +34,7 @@ _READ, _PLAN, _FETCH, _INDEX = "lock and requirements", "plan", "fetch", "index"
 _PUBLISH, _VERIFY = "publish", "verify"
 _PHASES = (_READ, _PLAN, _FETCH, _INDEX, _PUBLISH, _VERIFY)
 _ALL, _NOTHING = "`refresh`, whole process, all files there", "`refresh`, whole process, no-op"
+_TABLE = re.compile(r"### Growth: .*\n\n.*\n\n(?:\|.*\n)+")
 _MOST_OF_NOTHING = 10.0
 """Seconds that a no-op may take."""
 
@@ -244,7 +245,7 @@ def main() -> None:
     print(json.dumps([asdict(row) for row in rows], indent=1) if asked.json else section)
     if asked.markdown:
         old = asked.markdown.read_text()
-        kept = re.sub(r"### Growth: .*?(?=\n#+ |\Z)", lambda _: section, old, flags=re.S)
+        kept = _TABLE.sub(lambda _: section, old)
         asked.markdown.write_text(kept if "### Growth: " in old else f"{old.rstrip()}\n\n{section}")
     slow = [row for row in rows if row.what == _NOTHING and row.wall > _MOST_OF_NOTHING]
     if slow:
