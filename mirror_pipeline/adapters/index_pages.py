@@ -1,7 +1,7 @@
 """Project pages of upstream indexes (PEP 503, 691): each is asked for once in the life of a process.
 
-A page is kept as it came, compressed, and read again for each question: pages list thousands of files, and
-few of them are ever wanted. An index at a ``file:`` URL is read from disk, as pip reads it.
+A page is kept compressed, packed while it arrives, and read for the releases that are wanted: pages list
+thousands of files, and few of them ever are. An index at a ``file:`` URL is read from disk, as pip reads it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,11 +42,28 @@ _Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page as it came. ``base`` is where it was found, after redirects; '' where there is none."""
+    """A page, compressed. ``base`` is where it was found, after redirects; '' where there is none."""
 
     packed: bytes
     media: str
     base: str
+
+
+class _Packing:
+    """A page on its way: never whole in memory, since sixteen at once take a hundred megabytes."""
+
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(_QUICK)
+        self._parts: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        """What follows."""
+        if packed := self._compressor.compress(piece):
+            self._parts.append(packed)
+
+    def whole(self) -> bytes:
+        """All of it; nothing can follow."""
+        return b"".join((*self._parts, self._compressor.flush()))
 
 
 class Pages:
@@ -57,6 +75,8 @@ class Pages:
         self._read: dict[_Key, Mapping[str, UpstreamFile]] = {}
         self._turns: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
+        # Python reads no two pages at once, and what a thread needed for a long one stays its own afterwards.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="pages")
 
     def files(self, index: str, project: str, releases: frozenset[str]) -> Mapping[str, UpstreamFile]:
         """The files of some releases by name; an index that does not know the project has none.
@@ -102,7 +122,7 @@ class Pages:
     def _files(self, index: str, project: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
         page = self._page(index, project)
         try:
-            return read_page(zlib.decompress(page.packed), page.media, page.base, wanted)
+            return self._reader.submit(_read, page, wanted).result()
         except PageError as error:
             raise _no_page(index, project, str(error)) from None
 
@@ -114,23 +134,26 @@ class Pages:
             if key not in self._pages:
                 self._transport.credentials.learn(index)
                 url = _url(index, project)
-                content, media, base = _from_disk(url) if is_on_disk(index) else self._load(url)
-                self._pages[key] = _Page(zlib.compress(content, _QUICK), media, base)
+                self._pages[key] = _from_disk(url) if is_on_disk(index) else self._load(url)
         return self._pages[key]
 
-    def _load(self, url: str) -> tuple[bytes, str, str]:
-        def request() -> tuple[bytes, str, str]:
-            body = bytearray()
+    def _load(self, url: str) -> _Page:
+        def request() -> _Page:
+            body = _Packing()
             answer = self._transport.get(
-                url, lambda _head, chunk: body.extend(chunk), {"Accept": ACCEPT}, decode=True
+                url, lambda _head, chunk: body.add(chunk), {"Accept": ACCEPT}, decode=True
             )
             if answer.status == 404:
-                return b"", "text/html", ""
+                return _Page(zlib.compress(b""), "text/html", "")
             if answer.status != 200:
                 raise StatusError(answer, url)
-            return bytes(body), answer.headers.get("content-type", ""), answer.url
+            return _Page(body.whole(), answer.headers.get("content-type", ""), answer.url)
 
         return self._retrier.run(url, request)
+
+
+def _read(page: _Page, wanted: Wanted) -> tuple[UpstreamFile, ...]:
+    return read_page(zlib.decompress(page.packed), page.media, page.base, wanted)
 
 
 def release_of(file: str) -> str:
@@ -155,10 +178,12 @@ def _no_page(index: str, project: str, why: str) -> UpstreamError:
     return UpstreamError(f"{url}: {why}", url=url, project=project)
 
 
-def _from_disk(url: str) -> tuple[bytes, str, str]:
+def _from_disk(url: str) -> _Page:
     page = path_of(url) / _PAGE
     with _reading(page):
-        return (page.read_bytes(), "text/html", f"{url}{_PAGE}") if page.is_file() else (b"", "text/html", "")
+        if not page.is_file():
+            return _Page(zlib.compress(b""), "text/html", "")
+        return _Page(zlib.compress(page.read_bytes(), _QUICK), "text/html", f"{url}{_PAGE}")
 
 
 @contextmanager

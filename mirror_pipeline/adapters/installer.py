@@ -63,17 +63,25 @@ def find_installer() -> str:
 
 
 def judge(
-    uv: str, index_url: str, requirements: Sequence[str], target: Target, sdists: Sequence[str] = ()
+    uv: str,
+    index_url: str,
+    requirements: Sequence[str],
+    target: Target,
+    sdists: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> Verdict:
-    """Let uv look for pinned ``requirements`` on one index, for one target, from an empty cache.
+    """Let uv look for pinned ``requirements`` on one index, for one target.
 
-    ``sdists`` are the projects that may be served as source. The URL may hold a login: it is handed over
-    where other users of the machine cannot see it, and is not repeated.
+    It begins with an empty cache, or with the one in ``cache``: an index that is looked at for many targets
+    need not be asked for the same pages each time. ``sdists`` are the projects that may be served as source.
+    The URL may hold a login: it is handed over where other users of the machine cannot see it, and is not
+    repeated.
     """
     with tempfile.TemporaryDirectory(prefix="mirror-judge-") as scratch:
         listing = Path(scratch) / "requirements.txt"
         listing.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-        command = [uv, *_options(listing, target, sdists, Path(scratch))]
+        options = _options(listing, target, sdists, Path(scratch))
+        command = [uv, *options, "--cache-dir", str(cache or Path(scratch) / "cache")]
         result = _run(command, index_url, scratch)
     if result.returncode == 0:
         return Verdict()
@@ -87,7 +95,6 @@ def _options(listing: Path, target: Target, sdists: Sequence[str], scratch: Path
         "pip", "install", "--dry-run", "--no-deps", "--no-config", "--no-progress",
         "--python", sys.executable, "--target", str(scratch / "nothing"),
         "--python-platform", _PLATFORMS[target.platform.name], "--python-version", str(target.python),
-        "--cache-dir", str(scratch / "cache"),
         "--only-binary", ":all:", *allowed, "--requirement", str(listing),
     ]  # fmt: skip
 

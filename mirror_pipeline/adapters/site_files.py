@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ Etags = Callable[[], Mapping[str, str]]
 
 _CHUNK = 256 * 1024
 
+_READING = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,8 @@ class LiveGeneration:
 def _digests_in(manifest: Path) -> Mapping[str, tuple[str, int | None]]:
     try:
         stat = manifest.stat()
-        return _parsed_manifest(manifest, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        with _READING:  # requests that come at the same time wait for the one that reads it
+            return _parsed_manifest(manifest, stat.st_ino, stat.st_size, stat.st_mtime_ns)
     except OSError:
         return {}
 

@@ -25,10 +25,12 @@ from packaging.metadata import parse_email
 from typing_extensions import Self
 
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
+from mirror_pipeline.adapters.side_by_side import side_by_side
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.wheelset import CoreMetadata
 
 _HASHING_THREADS = 4
+_DESCRIBED_AT_ONCE = 8
 
 Known = Mapping[str, CoreMetadata | None]
 """Core metadata by the SHA-256 of the wheel that it is of; None of a wheel that has none."""
@@ -136,7 +138,12 @@ class WheelStore:
         self, wheels: Sequence[Artifact], known: Known, *, thoroughly: bool = False
     ) -> Mapping[str, CoreMetadata | None]:
         """Core metadata by file name, taken out of the wheels."""
-        return {artifact.file: self.core_metadata(artifact.file) for artifact in wheels}
+
+        def one(artifact: Artifact) -> tuple[str, CoreMetadata | None]:
+            return artifact.file, self.core_metadata(artifact.file)
+
+        # Each is flushed to the disk, and disks take many at once.
+        return dict(side_by_side(one, wheels, lambda _artifact: _DESCRIBED_AT_ONCE))
 
     def core_metadata(self, file: str) -> CoreMetadata | None:
         """Take ``METADATA`` out of a stored wheel and put it beside it (PEP 658).

@@ -78,6 +78,7 @@ class Transport:
         self._shared = pycurl.CurlShare()
         for data in (pycurl.LOCK_DATA_DNS, pycurl.LOCK_DATA_SSL_SESSION):
             self._shared.setopt(pycurl.SH_SHARE, data)
+        self._ways: dict[tuple[str, str], Mapping[int, object]] = {}
         self._introductions: dict[str, threading.Lock] = {}
         self._introduced: set[str] = set()
 
@@ -208,7 +209,14 @@ class Transport:
         for option, value in options.items():
             curl.setopt(option, value)
 
-    def _way(self, url: str) -> dict[int, object]:
+    def _way(self, url: str) -> Mapping[int, object]:
+        """How to get to where a URL leads; looked up once per server, since it costs more than a request."""
+        place = urlsplit(url)[:2]
+        if place not in self._ways:
+            self._ways[place] = self._looked_up(url)
+        return self._ways[place]
+
+    def _looked_up(self, url: str) -> Mapping[int, object]:
         config, options = self._config, dict[int, object]()
         options[pycurl.PROXY] = config.proxy or _proxy_from_environment(url)
         if config.proxy is None:

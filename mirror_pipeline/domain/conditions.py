@@ -193,19 +193,22 @@ def _spread(
     found: dict[int, int] = {}
     activated: dict[str, int] = {}
     waiting: deque[int] = deque()
+    queued: set[int] = set()  # the same: a queue is slow to search
 
     def follow(step: Step, condition: int) -> None:
         passed = terms.logic.both(condition, terms.resolved(step.marker, active.and_also(step.activates)))
         for name in step.activates:
             _grow(activated, name, passed, terms.logic)
         for child in step.reaches:
-            if _grow(found, child, passed, terms.logic) and child not in waiting:
+            if _grow(found, child, passed, terms.logic) and child not in queued:
+                queued.add(child)
                 waiting.append(child)
 
     for step, condition in starts:
         follow(step, condition)
     while waiting:
         place = waiting.popleft()
+        queued.remove(place)
         for step in graph.steps[place]:
             follow(step, found[place])
     return found, activated

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from mirror_pipeline.domain.lock import Lock
@@ -52,15 +53,18 @@ class Manifest:
     projects: Mapping[str, Project] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """The published form: sorted JSON."""
-        document = {
-            "files": {key: _written(entry) for key, entry in self.files.items()},
+        """The published form: sorted JSON, indented by one."""
+        rest = {
             "platforms": sorted(self.platforms),
             "projects": {name: asdict(project) for name, project in self.projects.items()},
             "requirements": self.requirements,
             "version": _VERSION,
         }
-        return (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()
+        # The json module indents in Python, which takes seconds where there are tens of thousands of files.
+        files = ",\n".join(_written(key, entry) for key, entry in sorted(self.files.items()))
+        held = f"{{\n{files}\n }}" if files else "{}"
+        written = json.dumps(rest, sort_keys=True, indent=1)
+        return f'{{\n "files": {held},{written.removeprefix("{")}\n'.encode()
 
     @property
     def digest(self) -> str:
@@ -68,9 +72,15 @@ class Manifest:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
 
-def _written(entry: Entry) -> Mapping[str, Any]:
-    """What nobody wants in particular says nothing of it."""
-    return {key: value for key, value in asdict(entry).items() if value != () or key != "wanted_by"}
+def _written(key: str, entry: Entry) -> str:
+    """One file's line and what is below it. What nobody wants in particular says nothing of it."""
+    wanted_by = ",\n".join(f"    {_quoted(project)}" for project in entry.wanted_by)
+    wanted = f',\n   "wanted_by": [\n{wanted_by}\n   ]' if wanted_by else ""
+    return (
+        f'  {_quoted(key)}: {{\n   "cache_control": {_quoted(entry.cache_control)},\n'
+        f'   "content_type": {_quoted(entry.content_type)},\n   "sha256": {_quoted(entry.sha256)},\n'
+        f'   "size": {entry.size}{wanted}\n  }}'
+    )
 
 
 def _entry_read(entry: Mapping[str, Any]) -> Entry:

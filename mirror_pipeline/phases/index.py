@@ -25,6 +25,7 @@ from mirror_pipeline.phases.wheel_plan import is_planned
 from mirror_pipeline.phases.wheels import document_of, is_gathered, load_wheels
 
 DOCUMENT = "index"
+MADE = "index_made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class Index:
     def contents(self) -> Mapping[str, bytes]:
         """The pages as bytes."""
         return {key: text.encode() for key, text in self.pages.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the stored index was made from, apart from that big document: it is asked often."""
+
+    requirements: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ def make_index(mirror: Mirror) -> Indexed:
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)
     mirror.documents.write(DOCUMENT, index)
+    mirror.documents.write(MADE, Made(requirements.version))
     return Indexed(index, manifest.digest, previous, {found.platform: found.size for found in sets})
 
 
@@ -103,8 +112,11 @@ def is_outdated(mirror: Mirror) -> bool:
 
     No wheel need have changed for that: a marker did, or a file that no platform wants.
     """
-    made, now = mirror.documents.find(DOCUMENT, Index), current_requirements(mirror)
-    if made is None or now is None or made.manifest.requirements == now:
+    made, now = mirror.documents.find(MADE, Made), current_requirements(mirror)
+    if now is None or (made is not None and made.requirements == now):
+        return False
+    index = mirror.documents.find(DOCUMENT, Index)
+    if index is None or index.manifest.requirements == now:
         return False
     return is_in_step(mirror)
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from mirror_pipeline.adapters.documents import as_plain, digest_of, encode
@@ -124,15 +125,21 @@ def _installability(mirror: Mirror, site: SiteFacts, plan: Plan, targets: Sequen
     ]
     served = frozenset(f"{artifact.project}=={artifact.version}" for artifact in plan.artifacts)
     uv = find_installer()
-    with mirror.site.for_installers(site) as url, ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool:
-        look = _looker(uv, f"{url}/simple/", served, plan, mirror.settings.cloud.login.partition(":")[2])
-        verdicts = dict(zip(map(str, simulated), pool.map(look, simulated), strict=True))
+    secret = mirror.settings.cloud.login.partition(":")[2]
+    with (
+        TemporaryDirectory(prefix="mirror-judge-") as cache,
+        mirror.site.for_installers(site) as url,
+        ThreadPoolExecutor(_INSTALLERS_AT_ONCE) as pool,
+    ):
+        look = _looker(uv, f"{url}/simple/", served, plan, secret, Path(cache))
+        first, rest = simulated[:1], simulated[1:]  # the first one fills the cache for the others
+        verdicts = dict(zip(map(str, simulated), [*map(look, first), *pool.map(look, rest)], strict=True))
     complaints = {target: complaint for target, complaint in verdicts.items() if complaint}
     return judge_installability(complaints, len(simulated), notes)
 
 
 def _looker(
-    uv: str, index_url: str, served: frozenset[str], plan: Plan, secret: str
+    uv: str, index_url: str, served: frozenset[str], plan: Plan, secret: str, cache: Path
 ) -> Callable[[Target], str]:
     def look(target: Target) -> str:
         pins = plan.targets.get(str(target), ())
@@ -145,7 +152,7 @@ def _looker(
         sets = conflict_free_sets(pins, [*gaps, *outside])
         built = frozenset(plan.built.get(str(target), ()))
         verdicts = [
-            judge(uv, index_url, pins, target, _projects_of(built.intersection(pins))) for pins in sets
+            judge(uv, index_url, pins, target, _projects_of(built.intersection(pins)), cache) for pins in sets
         ]
         return " ".join(redacted(one.complaint, secret) for one in verdicts if one.complaint)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 
 from mirror_pipeline.adapters.documents import digest_of
+from mirror_pipeline.domain.coverage import Policy
 from mirror_pipeline.domain.plan import Gap, Plan, PlatformPlan, make_plan
-from mirror_pipeline.domain.target import Target, targets_of
+from mirror_pipeline.domain.target import Python, Target, targets_of
 from mirror_pipeline.domain.wanted import wanted_of
 from mirror_pipeline.errors import FetchFailedError
 from mirror_pipeline.phases.mirror import Mirror
@@ -16,6 +19,8 @@ from mirror_pipeline.phases.requirements import Read, Requirements
 
 DOCUMENT = "wheel_plan"
 _PLANNED = "planned"
+_WholePlan = tuple[Plan, tuple[Target, ...], tuple[str, ...]]
+"""The plan, its targets, and warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +46,40 @@ def document_of(platform: str) -> str:
     return f"{DOCUMENT}/{platform}"
 
 
-def plan_for(
-    mirror: Mirror, requirements: Requirements | Read, *, offline: bool = False
-) -> tuple[Plan, tuple[Target, ...], tuple[str, ...]]:
+def plan_for(mirror: Mirror, requirements: Requirements | Read, *, offline: bool = False) -> _WholePlan:
     """The whole coverage matrix of these requirements, its targets, and warnings; writes nothing.
 
     ``offline``: no upstream was asked for the names of files that are locked by hash only.
     """
-    settings, today = mirror.settings, mirror.today()
+    settings = mirror.settings
+    asked = _Asked(settings.pythons, mirror.today(), settings.platforms, settings.policy, offline)
+    return (_planned_once if isinstance(requirements, Requirements) else _planned)(requirements, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a plan depends on besides the requirements."""
+
+    pythons: tuple[Python, ...]
+    today: date
+    platforms: tuple[str, ...]
+    policy: Policy
+    offline: bool
+
+
+def _planned(requirements: Requirements | Read, asked: _Asked) -> _WholePlan:
     pairs = zip(requirements.locks, requirements.selections, strict=True)
     made = [
-        wanted_of(lock, selection, settings.pythons, today, settings.platforms) for lock, selection in pairs
+        wanted_of(lock, selection, asked.pythons, asked.today, asked.platforms) for lock, selection in pairs
     ]
-    plan = make_plan([wanted for wanted, _ in made], settings.platforms, settings.policy, offline=offline)
+    plan = make_plan([wanted for wanted, _ in made], asked.platforms, asked.policy, offline=asked.offline)
     pythons = sorted({python for wanted, _ in made for python in wanted.pythons})
     warnings = tuple(dict.fromkeys(line for _, lines in made for line in lines))
-    return plan, targets_of(settings.platforms, pythons), warnings
+    return plan, targets_of(asked.platforms, pythons), warnings
+
+
+_planned_once = lru_cache(maxsize=1)(_planned)
+"""Every platform, and the verification, ask for the whole plan of the same stored requirements."""
 
 
 def plan_platform(mirror: Mirror, platform: str) -> Planned:

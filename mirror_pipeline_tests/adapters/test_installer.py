@@ -118,6 +118,16 @@ def test_an_index_that_is_not_there_is_a_complaint(uv: str, index: str) -> None:
     assert "pure" in judge(uv, f"{index}nowhere/", ["pure==1.0"], LINUX).complaint
 
 
+def test_what_was_asked_for_one_target_is_known_for_the_next(uv: str, tmp_path: Path) -> None:
+    cache, windows = tmp_path / "cache", Target(PLATFORMS["windows-amd64"], Python(13))
+    with serving(publish(tmp_path / "home", DISTS)) as url:
+        assert judge(uv, f"{url}/simple/", ["pure==1.0"], LINUX, cache=cache).complaint == ""
+
+    assert judge(uv, f"{url}/simple/", ["pure==1.0"], windows, cache=cache).complaint == ""
+    assert "linux-only" in judge(uv, f"{url}/simple/", ["linux-only==1.0"], windows, cache=cache).complaint
+    assert judge(uv, f"{url}/simple/", ["pure==1.0"], windows).complaint != ""
+
+
 def test_no_uv(tmp_path: Path) -> None:
     with pytest.raises(InstallerError, match="uv did not run"):
         judge(str(tmp_path / "uv"), "http://127.0.0.1:9/simple/", ["pure==1.0"], LINUX)

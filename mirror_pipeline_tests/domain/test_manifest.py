@@ -55,6 +55,13 @@ def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
 
 @settings(deadline=None)
 @given(manifests)
+def test_a_manifest_is_written_as_the_json_module_would_write_it(manifest: Manifest) -> None:
+    document = json.loads(manifest.to_bytes())
+    assert manifest.to_bytes() == (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()
+
+
+@settings(deadline=None)
+@given(manifests)
 def test_neither_the_order_of_keys_nor_that_of_platforms_leaves_a_trace(manifest: Manifest) -> None:
     turned = Manifest(
         manifest.requirements,

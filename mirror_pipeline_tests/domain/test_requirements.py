@@ -130,8 +130,9 @@ def document_of(
     if artifacts is None:
         chosen = {name: artifact for lock in locks for name, artifact in held(lock).items()}
     written = pylock([pinned(lock) for lock in locks], chosen, prefix)
-    assert tomli_w.dumps(written)
-    return Pylock.from_dict(written)
+    document = Pylock.from_dict(written)
+    assert tomli_w.dumps(written) == tomli_w.dumps(document.to_dict())  # as packaging writes it, in its order
+    return document
 
 
 def test_a_pylock_names_what_is_held_by_path_size_and_digest() -> None:

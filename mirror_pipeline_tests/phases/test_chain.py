@@ -341,3 +341,27 @@ def test_phases_out_of_order_say_what_is_missing(world: World) -> None:
     with pytest.raises(DocumentError, match=r"wheels/.*: not made yet"):
         index.make_index(mirror)
     assert not world.site.exists()
+
+
+def test_every_platform_and_the_verification_share_one_plan(world: World) -> None:
+    mirror = world.mirror()
+    lock.take_snapshot(mirror)
+    requirements.make_requirements(mirror)
+    linux, windows = (wheel_plan.plan_platform(mirror, name) for name in ("linux-x86_64", "windows-amd64"))
+    stored = mirror.documents.read(requirements.DOCUMENT, requirements.Requirements)
+
+    assert windows.whole is linux.whole
+    assert wheel_plan.plan_for(mirror, stored)[0] is linux.whole
+    assert wheel_plan.plan_for(world.mirror(MIRROR_PYTHONS="3.11"), stored)[0] != linux.whole
+
+
+def test_an_index_is_outdated_where_it_was_made_from_other_requirements(world: World) -> None:
+    run(world.mirror())
+    assert not index.is_outdated(world.mirror())
+    world.lock(*PACKAGES[:2], locked(ONLY_WINDOWS, markers='platform_system == "Windows"'), PACKAGES[3])
+    gather(world.mirror())
+    assert index.is_outdated(world.mirror())
+    (world.root / "home" / "documents" / "index_made.json").unlink()  # as an earlier version left it
+    assert index.is_outdated(world.mirror())
+    index.make_index(world.mirror())
+    assert not index.is_outdated(world.mirror())
