@@ -59,7 +59,7 @@ class Lines:
         def advance(name: str, size: int) -> None:
             now = self._clock()
             stretch.add(name, size)
-            if now - stretch.told >= _SECONDS_BETWEEN_LINES:
+            if now - stretch.told >= _SECONDS_BETWEEN_LINES and stretch.done < files:
                 self._write(stretch.line(now, ended=False))
 
         try:

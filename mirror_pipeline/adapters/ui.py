@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -41,7 +42,7 @@ def run_ui(host: str, port: int, environ: Mapping[str, str], on_start: Callable[
         try:
             process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # it leads a session: webserver and daemon go with it
         return 0
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -1,5 +1,6 @@
 """Asset ``wheel_plan``, partitioned by platform."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -7,7 +8,14 @@ import dagster as dg
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.reporting import changes, failures_explained, markdown_list
 from mirror_pipeline.assets.running import in_turn
-from mirror_pipeline.domain.report import coverage_matrix, floor_table, gap_table
+from mirror_pipeline.domain.report import (
+    FLOOR_HEADER,
+    GAP_HEADER,
+    coverage_matrix,
+    floor_rows,
+    gap_rows,
+    table,
+)
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import plan_platform
 
@@ -43,9 +51,9 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
                 "projects": len({artifact.project for artifact in plan.artifacts}),
                 "gaps": len(plan.gaps),
                 "coverage": dg.MetadataValue.md(coverage_matrix(planned.whole)),
-                "gap list": dg.MetadataValue.md(gap_table((plan.platform, gap) for gap in plan.gaps)),
+                "gap list": _table(GAP_HEADER, gap_rows((plan.platform, gap) for gap in plan.gaps)),
                 "above the floor": len(plan.floors),
-                "floors": dg.MetadataValue.md(floor_table((plan.platform, above) for above in plan.floors)),
+                "floors": _table(FLOOR_HEADER, floor_rows((plan.platform, above) for above in plan.floors)),
                 **changes(
                     [artifact.file for artifact in before.artifacts] if before else None,
                     [artifact.file for artifact in plan.artifacts],
@@ -58,3 +66,8 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         )
 
     return wheel_plan
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.MarkdownMetadataValue:
+    """Without the platform, which is the partition."""
+    return dg.MetadataValue.md(table(header[1:], [row[1:] for row in rows]) if rows else "none")

@@ -8,6 +8,8 @@ from mirror_pipeline.domain.plan import AboveFloor, Gap, Plan
 from mirror_pipeline.domain.verification import Report
 
 _MOST_ROWS = 100
+_NO_BREAK = "\u00a0"
+"""A space at which a narrow column is not broken."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -46,7 +48,8 @@ def _covered(plan: Plan, platform: str, python: str) -> str:
         return "—"
     gaps = {f"{gap.project}=={gap.version}" for gap in plan.platforms[platform].gaps if python in gap.pythons}
     lacking = len(gaps | set(plan.unnamed).intersection(pins))
-    return f"**{len(pins) - lacking} of {len(pins)}**" if lacking else f"✓ {len(pins)}"
+    state = f"**{len(pins) - lacking} of {len(pins)}**" if lacking else f"✓ {len(pins)}"
+    return state.replace(" ", _NO_BREAK)
 
 
 GAP_HEADER = ("platform", "project", "version", "Pythons", "reason", "wanted by")

@@ -191,11 +191,10 @@ class TestMetadata:
     def test_wheel_plan(self, second_run: Mapping[str, Metadata]) -> None:
         said = second_run["wheel_plan[windows-amd64]"]
         assert (said["artifacts"], said["projects"], said["gaps"]) == (2, 2, 1)
-        assert (
-            "| windows-amd64 | linuxish | 1.0 | 3.11 | no wheel for windows-amd64 among 1 | shop |"
-            in said["gap list"]
-        )
-        assert said["coverage"].splitlines() == [
+        assert said["gap list"].splitlines()[2:] == [
+            "| linuxish | 1.0 | 3.11 | no wheel for windows-amd64 among 1 | shop |"
+        ]
+        assert said["coverage"].replace("\u00a0", " ").splitlines() == [
             "| platform | 3.11 |",
             "| --- | --- |",
             "| linux-x86_64 | ✓ 4 |",
@@ -204,8 +203,8 @@ class TestMetadata:
         assert said["outside the mirror"] == "nothing"
         assert "winonly-1.1" in said["changed"]
         assert said["above the floor"] == 0
-        assert said["floors"] == "Machines at the floor can install all that newer ones can."
-        assert second_run["wheel_plan[linux-x86_64]"]["gap list"] == "No gaps."
+        assert said["floors"] == "none"
+        assert second_run["wheel_plan[linux-x86_64]"]["gap list"] == "none"
 
     def test_wheels(self, second_run: Mapping[str, Metadata], bench: Workbench) -> None:
         said = second_run["wheels[windows-amd64]"]
@@ -258,7 +257,7 @@ class TestMetadata:
         assert said["report"].startswith("# Verification: passed")
         assert said["file"].endswith("reports/verification-latest.json")
         assert said["site"].endswith("/site")
-        assert "| windows-amd64 | **4 of 5** |" in said["coverage"]
+        assert "| windows-amd64 | **4\u00a0of\u00a05** |" in said["coverage"]
         assert [line.split(" | ")[0] for line in said["layers"].splitlines()[2:]] == [
             "| coverage",
             "| integrity",

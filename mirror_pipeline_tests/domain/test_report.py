@@ -64,7 +64,7 @@ def test_sizes(size: int, text: str) -> None:
 
 
 def matrix(plan: Plan) -> list[list[str]]:
-    header, _, *rows = coverage_matrix(plan).splitlines()
+    header, _, *rows = coverage_matrix(plan).replace("\u00a0", " ").splitlines()
     return [cells(line) for line in (header, *rows)]
 
 
