@@ -218,8 +218,9 @@ if ! is_installed "$extras"; then install "$extras"; fi
 if [ "$mode" = test ]; then
     cd -- "$root"
     unset MIRROR_CONFIG
-    # A module's tests stay together: they share what takes long to make.
-    exec "$venv/bin/python" -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term "$@"
+    # A module's tests stay together: they share what takes long to make. conftest.py puts the longest first.
+    exec "$venv/bin/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
+        --cov --cov-report=term "$@"
 fi
 export MIRROR_CONFIG=${MIRROR_CONFIG:-$root/config.env}
 exec "$venv/bin/mirror-pipeline" "$mode" "$@"

@@ -10,7 +10,25 @@ import pytest
 from mirror_pipeline_tests.aws_servers import Ministack, S3Server, run_ministack, run_rclone
 from mirror_pipeline_tests.postgres_server import Postgres, run_postgres
 
+_LONGEST_FIRST = (
+    "test_daemon",
+    "test_shared_nothing",
+    "test_daemon_nights",
+    "test_ui",
+    "test_several_machines",
+    "test_aws",
+    "test_ecs",
+    "test_setup_script",
+    "test_tools",
+)
+"""Modules that take minutes, mostly waiting: begun last, one of them alone would be waited for at the end."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first; within each the order stays."""
+    places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(autouse=True)
