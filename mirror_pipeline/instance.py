@@ -32,6 +32,7 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 180
   cancel_timeout_seconds: 180
+  max_runtime_seconds: 43200
 run_retries:
   enabled: true
   max_retries: 2
