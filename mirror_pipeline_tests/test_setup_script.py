@@ -215,7 +215,7 @@ def test_arguments_and_exit_code_are_handed_through(machine: Machine) -> None:
 def test_the_test_tools_are_an_extra_that_is_kept(machine: Machine) -> None:
     done = machine.run("--test", "-k", "two words", PROGRAM_EXIT="5")
     assert done.returncode == 5
-    assert done.stdout.startswith("pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov")
+    assert done.stdout.startswith("pytest --numprocesses auto --dist loadfile --no-loadscope-reorder")
     assert done.stdout.endswith("-k two words\n")
     assert machine.calls[-1].partition("--editable")[2].startswith(f" {machine.project}[dev]")
     installed = machine.calls
