@@ -12,7 +12,7 @@ While a command has the mirror's home alone, nothing is asked for: the command d
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -26,7 +26,7 @@ from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import live_version
 from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
-from mirror_pipeline.staleness import History, State, asset_states, most_upstream
+from mirror_pipeline.staleness import History, State, asset_states, is_behind, most_upstream
 
 _SENSOR_SECONDS = 2
 """The daemon looks every five seconds at what is due; with more, each level of assets would wait longer."""
@@ -50,9 +50,45 @@ class Holds(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, asked if holds else context.get_empty_subset())
 
 
+class Behind(dg.AutomationCondition[dg.AssetKey]):
+    """What the planner finds missing, or made from something else than there is now.
+
+    Changes are events, and one may be missed: what comes while an asset partition is being made is taken for
+    handled when that run ends, though the run has not seen it. A look at the history misses nothing.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the UI shows."""
+        return "missing, or made from something else than there is now"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """Those of what is asked about."""
+        asked, specs = context.candidate_subset, _specs_around(context)
+        history, key = History(context.asset_graph_view.instance), context.key.to_user_string()
+        if context.partitions_def is None:
+            behind = not asked.is_empty and is_behind(specs, key, None, history)
+            return dg.AutomationResult(context, asked if behind else context.get_empty_subset())
+        partitions = asked.expensively_compute_partition_keys()
+        found = {each for each in partitions if is_behind(specs, key, each, history)}
+        return dg.AutomationResult(context, asked.compute_intersection_with_partition_keys(found))
+
+
+def _specs_around(context: dg.AutomationContext[dg.AssetKey]) -> Mapping[str, dg.AssetSpec]:
+    """An asset and what it is made from, as the planner wants to see them."""
+    assets = context.asset_graph_view.asset_graph
+    deps = assets.get(context.key).parent_keys
+    return {
+        key.to_user_string(): dg.AssetSpec(
+            key, deps=deps if key == context.key else (), partitions_def=assets.get(key).partitions_def
+        )
+        for key in (context.key, *deps)
+    }
+
+
 def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
     """Recompute what changed, once, when everything it needs is there, in order and at rest."""
-    return _changed().since_last_handled() & _ready(mirror)
+    return (_changed().since_last_handled() | Behind()) & _ready(mirror)
 
 
 def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
@@ -62,7 +98,7 @@ def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
         "every platform has what the requirements want", lambda: is_in_step(mirror)
     )
     changed = _changed() | outdated.newly_true()
-    return changed.since_last_handled() & _ready(mirror) & whole
+    return (changed.since_last_handled() | Behind() | outdated & ~_failed()) & _ready(mirror) & whole
 
 
 def _changed() -> dg.AutomationCondition[Any]:
@@ -74,13 +110,18 @@ def _changed() -> dg.AutomationCondition[Any]:
     return changed
 
 
+def _failed() -> dg.AutomationCondition[Any]:
+    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
+    return failed
+
+
 def _ready(mirror: Mirror) -> dg.AutomationCondition[Any]:
     by_hand = dg.AssetSelection.assets(*graph.BY_HAND)
-    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
     ready: dg.AutomationCondition[Any] = (
         ~dg.AutomationCondition.any_deps_missing().ignore(by_hand)
-        & ~dg.AutomationCondition.any_deps_match(failed).ignore(by_hand)
+        & ~dg.AutomationCondition.any_deps_match(_failed()).ignore(by_hand)
         & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
         & ~dg.AutomationCondition.in_progress()
         & Holds("no command has the mirror's home alone", lambda: not mirror.turns.taken_alone())
     )

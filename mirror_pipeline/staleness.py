@@ -200,6 +200,17 @@ def _reasons(
         yield "what is there is not what was recorded"
     if _incomplete(record):
         yield "it was left incomplete"
+    yield from _changed_inputs(specs, key, partition, record, history)
+
+
+def _changed_inputs(
+    specs: Mapping[str, dg.AssetSpec],
+    key: str,
+    partition: str | None,
+    record: dg.EventLogRecord,
+    history: History,
+) -> Iterator[str]:
+    spec, tags = specs[key], _tags(record)
     for dep in dependencies(spec):
         if dep not in specs:
             continue
@@ -210,6 +221,20 @@ def _reasons(
         for dep_partition in _feeding(spec, partition, specs[dep]):
             if _changed(dep, dep_partition, tags, history):
                 yield f"{dep}{f'[{dep_partition}]' if dep_partition else ''} changed"
+
+
+def is_behind(specs: Mapping[str, dg.AssetSpec], key: str, partition: str | None, history: History) -> bool:
+    """Whether it can be made and was not, or not from what is there now; not where it failed since."""
+    if history.failed_since(key, partition):
+        return False
+    record = history.latest(key, partition)
+    if record is not None:
+        return any(_changed_inputs(specs, key, partition, record, history))
+    deps = [specs[dep] for dep in dependencies(specs[key]) if dep in specs]
+    fed_by = [
+        (dep.key.to_user_string(), each) for dep in deps for each in _feeding(specs[key], partition, dep)
+    ]
+    return all(history.latest(*one) for one in fed_by)
 
 
 def _incomplete(record: dg.EventLogRecord) -> bool:

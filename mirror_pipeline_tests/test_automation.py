@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -43,6 +44,7 @@ class Daemon:
     def __init__(self, bench: Workbench, instance: dg.DagsterInstance) -> None:
         self._bench, self._instance = bench, instance
         self._cursor: object = None
+        self._queued: set[tuple[str, str | None]] = set()
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -50,7 +52,7 @@ class Daemon:
         return build_definitions(self._bench.mirror(), retries=None)
 
     def tick(self) -> Mapping[str, set[str | None]]:
-        """What is requested: asset → partitions."""
+        """What is requested: asset → partitions. What waits for its run is not asked for again."""
         definitions = self.definitions
         result = dg.evaluate_automation_conditions(
             definitions,
@@ -60,16 +62,27 @@ class Daemon:
         )
         self._cursor = result.cursor
         keys = [spec.key for spec in definitions.resolve_all_asset_specs()]
-        asked = {key.to_user_string(): set(result.get_requested_partitions(key)) for key in keys}
-        return {asset: partitions for asset, partitions in asked.items() if partitions}
+        asked = {
+            (key.to_user_string(), partition)
+            for key in keys
+            for partition in result.get_requested_partitions(key)
+        } - self._queued
+        self._queued |= asked
+        return {asset: {each for name, each in asked if name == asset} for asset, _ in asked}
 
     def run(self, asset: str, *partitions: str) -> None:
         """Run an asset, partition by partition."""
         for partition in partitions or (None,):
+            self._queued.discard((asset, partition))
             assert materialize(self.definitions, self._instance, asset, partition=partition).success
+
+    def forget(self) -> None:
+        """Begin anew, without a cursor."""
+        self._cursor = None
 
     def fail(self, asset: str, partition: str) -> None:
         """Run an asset that cannot be made."""
+        self._queued.discard((asset, partition))
         assert not materialize(self.definitions, self._instance, asset, partition=partition).success
 
     def obey(self) -> list[Mapping[str, set[str | None]]]:
@@ -183,6 +196,54 @@ class TestConditions:
         assert daemon.tick() == {"wheels": {"windows-amd64"}}
         daemon.run("wheels", "windows-amd64")
         assert daemon.tick() == {"index": {None}}
+
+    def test_what_changes_while_it_is_being_made_is_made_again(
+        self, daemon: Daemon, bench: Workbench
+    ) -> None:
+        """The run at work has read the earlier plan; that it ends well must not count as an answer."""
+        daemon.tick()
+        daemon.run("lock")
+        daemon.obey()
+        held = bench.upstream.hold(f"/files/{bench.bump_windows_to('1.1').file}")
+        daemon.run("lock")
+        for asset, partitions in (("requirements", ()), ("wheel_plan", THREE)):
+            assert daemon.tick().keys() == {asset}
+            daemon.run(asset, *partitions)
+        assert daemon.tick() == {"wheels": {"windows-amd64"}}
+        at_work = threading.Thread(target=daemon.run, args=("wheels", "windows-amd64"))
+        at_work.start()
+        assert held.arrived.wait(60)
+        bench.bump_windows_to("1.2")
+        daemon.run("lock")
+        for asset, partitions in (("requirements", ()), ("wheel_plan", THREE)):
+            assert daemon.tick().keys() == {asset}
+            daemon.run(asset, *partitions)
+        assert daemon.tick() == {}, "it waits for the run at work"
+        held.release()
+        at_work.join()
+        assert [set(asked) for asked in daemon.obey()] == [
+            {"wheels"},
+            {"index"},
+            {"s3_sync"},
+            {"verification_report"},
+        ]
+
+    def test_a_daemon_that_begins_asks_for_what_is_behind(self, daemon: Daemon, bench: Workbench) -> None:
+        """What happened before its first look is no event to it."""
+        daemon.tick()
+        daemon.run("lock")
+        daemon.obey()
+        bench.bump_windows()
+        daemon.run("lock")
+        daemon.forget()
+        assert [set(asked) for asked in daemon.obey()] == [
+            {"requirements"},
+            {"wheel_plan"},
+            {"wheels"},
+            {"index"},
+            {"s3_sync"},
+            {"verification_report"},
+        ]
 
     def test_after_a_change(self, daemon: Daemon, bench: Workbench) -> None:
         daemon.tick()
