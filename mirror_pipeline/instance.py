@@ -26,6 +26,8 @@ nux:
 run_queue:
   max_concurrent_runs: 4
   dequeue_interval_seconds: 1
+  dequeue_use_threads: true
+  dequeue_num_workers: 4
 # A run whose process was killed is begun again. One that failed with an error is not: the asset has tried
 # again where that could help, and the nightly schedule asks for it anew.
 run_monitoring:

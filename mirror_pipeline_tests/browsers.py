@@ -90,7 +90,7 @@ def running_ui(config: Path, log: Path, **environ: str) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _await(url, process, log)
+        awaited(url, process, log)
         yield url
     finally:
         process.send_signal(signal.SIGINT)
@@ -101,7 +101,8 @@ def running_ui(config: Path, log: Path, **environ: str) -> Iterator[str]:
             process.wait()
 
 
-def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def awaited(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the UI answers; fails with its log where it does not come up."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -90,8 +90,8 @@ class _Stretch:
         facts = [
             f"{self.done}/{self.files} files",
             f"{self.bytes / 1e6:.1f} MB",
-            f"{self.done / seconds:.0f} files/s",
-            f"{self.bytes / 1e6 / seconds:.1f} MB/s",
+            f"{_rate(self.done / seconds, 0)} files/s",
+            f"{_rate(self.bytes / 1e6 / seconds, 1)} MB/s",
             f"in {_duration(seconds)}" if ended else f"{_duration(self._left(seconds))} left",
         ]
         named, self.untold, self.told = self.untold, [], now
@@ -107,6 +107,11 @@ class _Stretch:
 def _shortened(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _rate(number: float, digits: int) -> str:
+    """So many decimals, and more where nothing would be left: a slow line is no standstill."""
+    return f"{number:.{digits}f}" if number >= 10**-digits else f"{number:.2g}"
 
 
 def _duration(seconds: float) -> str:

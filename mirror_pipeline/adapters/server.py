@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from mirror_pipeline.adapters.signals import signals_interrupt
 from mirror_pipeline.adapters.site_files import Etags, FoundFile, LiveGeneration
 from mirror_pipeline.domain.serving import File, Redirect, client_has, requested_range, route
 from mirror_pipeline.domain.tokens import Admission
@@ -58,7 +58,7 @@ def serve(
 
     Only for the main thread, where signals arrive.
     """
-    with _signals_interrupt():
+    with signals_interrupt():
         try:
             with serving(site, host, port, admits) as url:
                 on_ready(url)
@@ -104,18 +104,6 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Make SIGTERM interrupt like Ctrl-C, and Ctrl-C interrupt even where a shell had it ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

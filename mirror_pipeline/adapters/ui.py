@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
+from mirror_pipeline.adapters.signals import signals_interrupt
 from mirror_pipeline.errors import PortInUseError
 
 _GRACE_SECONDS = 20.0
@@ -33,23 +34,23 @@ def run_ui(host: str, port: int, environ: Mapping[str, str], on_start: Callable[
         "-p",
         str(port),
     ]
-    process = subprocess.Popen(command, env=dict(environ), start_new_session=True)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return 0 if process.wait() == 0 else 3
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
+    with signals_interrupt():  # before it is started: a child inherits that a shell had Ctrl-C ignored
+        process = subprocess.Popen(command, env=dict(environ), start_new_session=True)
         try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # it leads a session: webserver and daemon go with it
-        return 0
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+            return 0 if process.wait() == 0 else 3
+        except KeyboardInterrupt:
+            _end(process)
+            return 0
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let it end its services; where it takes too long, end them all, or the web server would stay."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _refuse_busy_port(host: str, port: int) -> None:

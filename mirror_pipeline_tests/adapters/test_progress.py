@@ -53,6 +53,20 @@ def test_a_line_each_second_names_what_was_finished_since_the_last() -> None:
     ]
 
 
+def test_a_slow_line_is_told_from_a_standstill() -> None:
+    lines: list[str] = []
+    clock = Clock()
+    with Lines(lines.append, clock).work("wheels", 2, 200_000) as advance:
+        for number in range(2):
+            clock.now += 8.0
+            advance(name(number), 100_000)
+
+    assert lines == [
+        "wheels: 1/2 files, 0.1 MB, 0.12 files/s, 0.013 MB/s, 8.0 s left: f0.whl",
+        "wheels: 2/2 files, 0.2 MB, 0.12 files/s, 0.013 MB/s, 0.0 s left: f1.whl",
+    ]
+
+
 def test_what_is_finished_at_once_is_one_line() -> None:
     lines: list[str] = []
     run(Lines(lines.append, Clock()), 1000)
