@@ -88,7 +88,7 @@ def _specs_around(context: dg.AutomationContext[dg.AssetKey]) -> Mapping[str, dg
 
 def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
     """Recompute what changed, once, when everything it needs is there, in order and at rest."""
-    return (_changed().since_last_handled() | Behind()) & _ready(mirror)
+    return _changed().since_last_handled() & _ready(mirror) | _behind(mirror)
 
 
 def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
@@ -98,7 +98,8 @@ def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
         "every platform has what the requirements want", lambda: is_in_step(mirror)
     )
     changed = _changed() | outdated.newly_true()
-    return (changed.since_last_handled() | Behind() | outdated & ~_failed()) & _ready(mirror) & whole
+    asked = changed.since_last_handled() & _ready(mirror)
+    return (asked | _behind(mirror) | _ready(mirror) & ~_failed() & outdated) & whole
 
 
 def _changed() -> dg.AutomationCondition[Any]:
@@ -108,6 +109,12 @@ def _changed() -> dg.AutomationCondition[Any]:
         | dg.AutomationCondition.code_version_changed()
     )
     return changed
+
+
+def _behind(mirror: Mirror) -> dg.AutomationCondition[Any]:
+    """Looked at last: what a run at work is making must have been in progress, or else be in the history."""
+    behind: dg.AutomationCondition[Any] = Behind()
+    return _ready(mirror) & behind
 
 
 def _failed() -> dg.AutomationCondition[Any]:

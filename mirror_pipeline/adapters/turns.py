@@ -5,8 +5,8 @@ one asset partition works beside others, but not beside such a command. The lock
 (``flock``), so that those of a process that was killed are gone with it. Who waits for the home alone is
 heard first: from then on no new run is let in, and nothing new is asked for.
 
-Every run also holds a lock of its own as long as it works. One whose lock can be taken while its file is
-there was killed. What belongs here: these locks. What does not: what is done in a turn.
+Every run also holds a lock of its own as long as it waits and works. One whose lock can be taken while its
+file is there was killed. What belongs here: these locks. What does not: what is done in a turn.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from mirror_pipeline.errors import BusyError
 
 Tell = Callable[[str], None]
 """Told who is waited for."""
+
+_UNLOCKED = "."
+"""So begins the name of a run's file that is not locked yet."""
 
 
 class Turns:
@@ -52,19 +55,21 @@ class Turns:
     @contextmanager
     def beside(self, what: str, run: str, tell: Tell) -> Iterator[None]:
         """A run's turn, beside other runs; waits for a command that works alone."""
-        with self._open("work") as work:
+        with self._begun(run), self._open("work") as work:
             with self._open("gate") as gate:
                 if not _take(gate, fcntl.LOCK_SH):
                     self._wait_for(gate, fcntl.LOCK_SH, tell)
                 fcntl.flock(work, fcntl.LOCK_SH)  # at once: only who has the gate alone takes it alone
             _write(work, what)
-            with self._at_work(run):
-                yield
+            yield
 
     @contextmanager
-    def _at_work(self, run: str) -> Iterator[None]:
-        with self._open(f"runs/{run}") as own:
+    def _begun(self, run: str) -> Iterator[None]:
+        """A run's own lock, while it waits too. Its file has its name when it is locked, and not before."""
+        with self._open(f"runs/{_UNLOCKED}{run}") as own:
             fcntl.flock(own, fcntl.LOCK_EX)
+            with disk_errors(self._runs):
+                (self._runs / f"{_UNLOCKED}{run}").replace(self._runs / run)
             try:
                 yield
             finally:
@@ -81,7 +86,7 @@ class Turns:
         """Runs that were killed at work here: their files are there, but nobody holds the locks."""
         with disk_errors(self._runs):
             names = sorted(path.name for path in self._runs.iterdir()) if self._runs.is_dir() else []
-        return tuple(name for name in names if self._is_abandoned(name))
+        return tuple(name for name in names if name[0] != _UNLOCKED and self._is_abandoned(name))
 
     def forget(self, run: str) -> None:
         """Remove what an abandoned run left."""
@@ -133,7 +138,7 @@ class MyTurn(Turns):
     @contextmanager
     def beside(self, what: str, run: str, tell: Tell) -> Iterator[None]:
         """Nothing to wait for, but a lock that tells whether the run was killed."""
-        with self._at_work(run):
+        with self._begun(run):
             yield
 
 

@@ -6,6 +6,7 @@ ends without a materialization. What somebody asks for by a click is always done
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -23,12 +24,19 @@ def in_turn(body: Body) -> Steps:
     """An asset's body in its turn. The asset wants ``output_required=False``: there may be nothing to do."""
 
     def steps(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        turns = context.resources.mirror.turns
-        with failures_explained(), turns.beside(_name(context), context.run.run_id, context.log.info):
+        with turn(context):
             if not _made_meanwhile(context):
                 yield body(context)
 
     return steps
+
+
+@contextmanager
+def turn(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """A run's turn at the mirror's home; its log says who is waited for."""
+    turns = context.resources.mirror.turns
+    with failures_explained(), turns.beside(_name(context), context.run.run_id, context.log.info):
+        yield
 
 
 def _made_meanwhile(context: dg.AssetExecutionContext) -> bool:

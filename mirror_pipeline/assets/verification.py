@@ -8,7 +8,8 @@ import dagster as dg
 
 from mirror_pipeline.assets import graph
 from mirror_pipeline.assets.freshness import policy_of
-from mirror_pipeline.assets.reporting import failures_explained, link, progress_of
+from mirror_pipeline.assets.reporting import link, progress_of
+from mirror_pipeline.assets.running import turn
 from mirror_pipeline.domain.artifact import is_sha256
 from mirror_pipeline.domain.report import coverage_matrix, table
 from mirror_pipeline.domain.verification import Judged, Report
@@ -52,7 +53,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
     )
     def verification_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster compares the bare class
         mirror: Mirror = context.resources.mirror
-        with failures_explained():
+        with turn(context):  # always done: a night looks at what nobody touched
             verified = verify(replace(mirror, progress=progress_of(context, mirror)))
         report = verified.report
         return dg.MaterializeResult(

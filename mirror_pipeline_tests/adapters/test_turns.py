@@ -132,14 +132,14 @@ with turns.alone("refresh", print) if sys.argv[2] == "alone" else turns.beside("
 
 
 @contextmanager
-def at_work(home: Path, how: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that has a turn."""
+def at_work(home: Path, how: str, says: str = "at work") -> Iterator[subprocess.Popen[str]]:
+    """A process that has a turn, or waits for one."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(home), how],
+        [sys.executable, "-u", "-c", KILLED, str(home), how],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    assert process.stdout.readline() == "at work\n"
+    assert process.stdout.readline().startswith(says)
     try:
         yield process
     finally:
@@ -168,6 +168,24 @@ def test_a_killed_run_is_known(tmp_path: Path) -> None:
         turns.forget("killed")
         assert turns.abandoned() == ()
     assert turns.abandoned() == ()
+
+
+def test_a_run_that_is_killed_while_it_waits_is_known(tmp_path: Path) -> None:
+    turns = Turns(tmp_path)
+    with turns.alone("refresh", silent), at_work(tmp_path, "beside", "waiting for refresh") as process:
+        assert turns.abandoned() == ()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert turns.abandoned() == ("killed",)
+
+
+def test_a_run_that_has_not_locked_its_file_yet_was_not_killed(tmp_path: Path) -> None:
+    runs = tmp_path / "turns" / "runs"
+    runs.mkdir(parents=True)
+    (runs / ".begins").touch()
+    assert Turns(tmp_path).abandoned() == ()
+    with Turns(tmp_path).beside("a run", "begins", silent):
+        assert [path.name for path in runs.iterdir()] == ["begins"]
 
 
 def test_a_home_that_cannot_be_written_to(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -468,6 +469,20 @@ class LateTurn(Turns):
             yield
 
 
+class ToldTurn(Turns):
+    """A turn that tells when it waits."""
+
+    def __init__(self, home: Path, told: Callable[[], None]) -> None:
+        super().__init__(home)
+        self._told = told
+
+    @contextmanager
+    def beside(self, what: str, run: str, tell: Callable[[str], None]) -> Iterator[None]:
+        """The turn."""
+        with super().beside(what, run, lambda _line: self._told()):
+            yield
+
+
 class TestTurns:
     @pytest.mark.parametrize(
         ("tags", "made", "times"),
@@ -493,6 +508,22 @@ class TestTurns:
             assert result.success
             after = len(instance.fetch_materializations(wanted, limit=100).records)
         assert after - before == made + times
+
+    def test_a_verification_has_its_turn_too(self, bench: Workbench) -> None:
+        """It must not look at a site that a command is about to change, and is noticed when it is killed."""
+        heard = threading.Event()
+        with bench.instance() as instance:
+            mirror = replace(bench.mirror(), turns=ToldTurn(bench.home, heard.set))
+            definitions, results = build_definitions(mirror), list[dg.ExecuteInProcessResult]()
+            run = threading.Thread(
+                target=lambda: results.append(materialize(definitions, instance, "verification_report"))
+            )
+            with Turns(bench.home).alone("refresh", print):
+                run.start()
+                assert heard.wait(60)
+                assert not results
+            run.join(60)
+        assert results[0].success
 
     def test_a_click_on_the_index_after_half_a_change(self, bench: Workbench) -> None:
         bench.bump_windows()
