@@ -1,10 +1,8 @@
-"""What runs by itself: the condition that follows changes, the lock sensor and the nightly schedule.
+"""What runs by itself: the sensor that evaluates the conditions, the lock sensor and the nightly schedule.
 
-The sensor requests a run of ``lock`` and ``requirements`` when the files change. From there the condition
-orders the minimum: what became missing, what has new code, and what a dependency's new *data version* made
-stale; but nothing that stands on a failed dependency, so that half a change is never published. It reacts to
-changes once, so what failed is not tried again; that is the nightly schedule's part, which asks the
-planner of ``staleness`` and starts with the most upstream level that is not fresh.
+The lock sensor requests a run of ``lock`` and ``requirements`` when the files change. From there the
+conditions (``triggers``) order the minimum. What failed they do not try again; that is the nightly schedule's
+part, which asks the planner of ``staleness`` and starts with the most upstream level that is not fresh.
 
 While a command has the mirror's home alone, nothing is asked for: the command does it.
 """
@@ -12,127 +10,53 @@ While a command has the mirror's home alone, nothing is asked for: the command d
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster_shared.record import copy
 
 from mirror_pipeline.assets import drift, graph
 from mirror_pipeline.assets.verification import layers_of
 from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.errors import MirrorError
-from mirror_pipeline.phases.index import is_in_step, is_outdated
+from mirror_pipeline.phases.index import is_outdated
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import live_version
 from mirror_pipeline.phases.requirements import edited_requirements, may_be_named_now
-from mirror_pipeline.staleness import History, State, asset_states, is_behind, most_upstream
+from mirror_pipeline.staleness import History, State, asset_states, most_upstream
 
 _SENSOR_SECONDS = 2
 """The daemon looks every five seconds at what is due; with more, each level of assets would wait longer."""
 
 
-class Holds(dg.AutomationCondition[dg.AssetKey]):
-    """Something that is looked up in the world: true for all of an asset, or for nothing of it."""
+class ConditionSensor(dg.AutomationConditionSensorDefinition):
+    """Evaluates the conditions, and says of each run which change it is for.
 
-    def __init__(self, what: str, holds: Callable[[], bool]) -> None:
-        self._what, self._holds = what, holds
-
-    @property
-    def name(self) -> str:
-        """What the UI shows."""
-        return self._what
-
-    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        """All of what is asked about, or nothing; not looked up where nothing is asked about."""
-        asked = context.candidate_subset
-        holds = not asked.is_empty and self._holds()
-        return dg.AutomationResult(context, asked if holds else context.get_empty_subset())
-
-
-class Behind(dg.AutomationCondition[dg.AssetKey]):
-    """What the planner finds missing, or made from something else than there is now.
-
-    Changes are events, and one may be missed: what comes while an asset partition is being made is taken for
-    handled when that run ends, though the run has not seen it. A look at the history misses nothing.
+    Evaluated with a context that has no place for a log: Dagster would write two files at every look, for
+    ever, or two objects where such logs go to a bucket, with nothing in them.
     """
 
-    @property
-    def name(self) -> str:
-        """What the UI shows."""
-        return "missing, or made from something else than there is now"
-
-    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        """Those of what is asked about."""
-        asked, specs = context.candidate_subset, _specs_around(context)
-        history, key = History(context.asset_graph_view.instance), context.key.to_user_string()
-        if context.partitions_def is None:
-            behind = not asked.is_empty and is_behind(specs, key, None, history)
-            return dg.AutomationResult(context, asked if behind else context.get_empty_subset())
-        partitions = asked.expensively_compute_partition_keys()
-        found = {each for each in partitions if is_behind(specs, key, each, history)}
-        return dg.AutomationResult(context, asked.compute_intersection_with_partition_keys(found))
+    def evaluate_tick(self, context: dg.SensorEvaluationContext) -> Any:
+        """What to run now."""
+        with dg.build_sensor_context(
+            context.instance, context.cursor, repository_def=context.repository_def, sensor_name=self.name
+        ) as quiet:
+            found = super().evaluate_tick(quiet)
+        definitions = context.repository_def
+        if definitions is None or not found.run_requests:
+            return found
+        states = asset_states(list(definitions.asset_graph.assets_defs), context.instance)
+        why = {(state.asset, state.partition): state.why or state.status for state in states}
+        return copy(found, run_requests=[_with_reason(request, why) for request in found.run_requests])
 
 
-def _specs_around(context: dg.AutomationContext[dg.AssetKey]) -> Mapping[str, dg.AssetSpec]:
-    """An asset and what it is made from, as the planner wants to see them."""
-    assets = context.asset_graph_view.asset_graph
-    deps = assets.get(context.key).parent_keys
-    return {
-        key.to_user_string(): dg.AssetSpec(
-            key, deps=deps if key == context.key else (), partitions_def=assets.get(key).partitions_def
-        )
-        for key in (context.key, *deps)
-    }
-
-
-def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
-    """Recompute what changed, once, when everything it needs is there, in order and at rest."""
-    return _changed().since_last_handled() & _ready(mirror) | _behind(mirror)
-
-
-def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
-    """The same for the index, which is also made from the requirements, and never from half a change."""
-    outdated: dg.AutomationCondition[Any] = Holds("made from other requirements", lambda: is_outdated(mirror))
-    whole: dg.AutomationCondition[Any] = Holds(
-        "every platform has what the requirements want", lambda: is_in_step(mirror)
-    )
-    changed = _changed() | outdated.newly_true()
-    asked = changed.since_last_handled() & _ready(mirror)
-    return (asked | _behind(mirror) | _ready(mirror) & ~_failed() & outdated) & whole
-
-
-def _changed() -> dg.AutomationCondition[Any]:
-    changed: dg.AutomationCondition[Any] = (
-        dg.AutomationCondition.newly_missing()
-        | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
-        | dg.AutomationCondition.code_version_changed()
-    )
-    return changed
-
-
-def _behind(mirror: Mirror) -> dg.AutomationCondition[Any]:
-    """Looked at last: what a run at work is making must have been in progress, or else be in the history."""
-    behind: dg.AutomationCondition[Any] = Behind()
-    return _ready(mirror) & behind
-
-
-def _failed() -> dg.AutomationCondition[Any]:
-    failed: dg.AutomationCondition[Any] = dg.AutomationCondition.execution_failed()
-    return failed
-
-
-def _ready(mirror: Mirror) -> dg.AutomationCondition[Any]:
-    by_hand = dg.AssetSelection.assets(*graph.BY_HAND)
-    ready: dg.AutomationCondition[Any] = (
-        ~dg.AutomationCondition.any_deps_missing().ignore(by_hand)
-        & ~dg.AutomationCondition.any_deps_match(_failed()).ignore(by_hand)
-        & ~dg.AutomationCondition.any_deps_in_progress()
-        & ~dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
-        & ~dg.AutomationCondition.in_progress()
-        & Holds("no command has the mirror's home alone", lambda: not mirror.turns.taken_alone())
-    )
-    return ready
+def _with_reason(request: dg.RunRequest, why: Mapping[tuple[str, str | None], str]) -> dg.RunRequest:
+    asked = request.asset_selection or []
+    reasons = dict.fromkeys(why.get((key.to_user_string(), request.partition_key), "") for key in asked)
+    told = "; ".join(filter(None, reasons)) or "what it is made from changed"
+    return request.with_replaced_attrs(tags={**request.tags, graph.WHY: told})
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
@@ -143,14 +67,13 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.AutomationConditionSensorDefinition(
+        return ConditionSensor(
             "automation",
             target=dg.AssetSelection.all(),
             default_status=dg.DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=_SENSOR_SECONDS,
             emit_backfills=False,
             use_user_code_server=True,
-            run_tags={graph.WHY: "what it is made from changed: see the evaluation of its condition"},
             description="Recomputes what a change made stale.",
         )
 

@@ -6,7 +6,7 @@ import os
 
 import dagster as dg
 
-from mirror_pipeline import alerting, automation, recovery
+from mirror_pipeline import alerting, automation, recovery, triggers
 from mirror_pipeline.assets import (
     drift,
     graph,
@@ -33,7 +33,7 @@ def build_definitions(
 
     Without ``ask_upstream`` there is no check ``upstream``, which would be run together with its asset.
     """
-    versions, condition = graph.code_versions(mirror), automation.condition(mirror)
+    versions, condition = graph.code_versions(mirror), triggers.condition(mirror)
     on_aws = mirror.settings.cloud.on_aws
     return dg.Definitions(
         assets=[
@@ -42,7 +42,7 @@ def build_definitions(
             requirements.build(mirror, versions[graph.REQUIREMENTS], condition, retries),
             wheel_plan.build(mirror, versions[graph.WHEEL_PLAN], condition),
             wheels.build(mirror, versions[graph.WHEELS], condition, retries),
-            index.build(mirror, versions[graph.INDEX], automation.index_condition(mirror)),
+            index.build(mirror, versions[graph.INDEX], triggers.index_condition(mirror)),
             s3_sync.build(mirror, versions[graph.S3_SYNC], condition, retries),
             verification.build(mirror, versions[graph.VERIFICATION_REPORT], condition),
         ],

@@ -197,7 +197,8 @@ def _reasons(
     if tags.get(CODE_VERSION) != spec.code_version:
         yield "its code or settings changed"
     if key in observed and observed[key] != tags.get(DATA_VERSION):
-        yield "what is there is not what was recorded"
+        seen = observed[key]  # a version, or in words what else was found there
+        yield seen if " " in seen else "what is there is not what was recorded"
     if _incomplete(record):
         yield "it was left incomplete"
     yield from _changed_inputs(specs, key, partition, record, history)

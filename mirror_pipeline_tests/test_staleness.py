@@ -274,7 +274,7 @@ class TestTheWorldOutside:
     def test_the_site_was_removed(self, bench: Workbench) -> None:
         bench.site.unlink()
         assert {place: state.why for place, state in waiting(bench).items()} == {
-            ("s3_sync", None): "what is there is not what was recorded"
+            ("s3_sync", None): "nothing is published"
         }
         assert bench.refresh().recomputed == [("s3_sync", None), ("verification_report", None)]
         assert (bench.site / "simple" / "index.html").is_file()
