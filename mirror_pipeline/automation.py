@@ -4,8 +4,8 @@ The sensor requests a run of ``lock`` and ``requirements`` when the files change
 orders the minimum: what became missing, what has new code, and what a dependency's new *data version* made
 stale; but nothing that stands on a failed dependency, so that half a change is never published. It reacts to
 changes once, so what failed is not tried again; that is the nightly schedule's part, which asks the
-planner of ``staleness`` and starts with the most upstream level that is not fresh. What no event told of, since
-it came while a run was at work or before the daemon was, the condition learns from the same planner.
+planner of ``staleness`` and starts with the most upstream level that is not fresh. What no event told of,
+because it came while a run was at work or before the daemon was, the condition learns from that planner.
 
 While a command has the mirror's home alone, nothing is asked for: the command does it.
 """
