@@ -40,4 +40,4 @@ def ui_command(call: Invocation, *, host: str, port: int) -> Answer:
     def tell() -> None:
         call.progress.say(f"Dagster UI at http://{host}:{port} (Ctrl-C ends it)")
 
-    return {"status": "ok"}, run_ui(host, port, environ, tell)
+    return {"status": "ok"}, run_ui(host, port, environ, tell, call.settings.config)

@@ -2,8 +2,11 @@
 
 They order the minimum: what became missing, what has new code, and what a dependency's new *data version*
 made stale; but nothing that stands on a failed dependency, so that half a change is never published, and
-nothing while a command has the mirror's home alone. What belongs here: the conditions. What does not: who
-evaluates them, and what is watched besides (``automation``).
+nothing while a command has the mirror's home alone. What no event told of, because it came while a run was
+at work or before the daemon was, they learn from the planner (``staleness``).
+
+What belongs here: the conditions. What does not: who evaluates them, and what is watched besides
+(``automation``).
 """
 
 from __future__ import annotations

@@ -170,6 +170,37 @@ def test_command_line_and_daemon_at_once_make_everything_once(daemon: Watched, b
     assert daemon.made("wheels", "noarch", since=began) == 0
 
 
+def test_changed_settings_are_loaded_by_the_daemon_too(daemon: Watched, bench: Workbench) -> None:
+    began = time.time()
+    bench.configure(MIRROR_PLATFORMS="windows-amd64,linux-x86_64")
+    daemon.wait_for_run("verification_report", since=began)
+    daemon.settle()
+    assert {run.status for run in daemon.runs(began)} == {"SUCCESS"}
+    assert daemon.made("wheels", "linux-x86_64", since=began) == 1
+    assert serves(bench, bench.dist("native", "manylinux_2_17_x86_64"))
+    mended = time.time()
+    bench.configure(MIRROR_PLATFORMS=PLATFORMS[0])
+    daemon.wait_for_run("verification_report", since=mended)
+    daemon.settle()
+    assert not serves(bench, bench.dist("native", "manylinux_2_17_x86_64"))
+
+
+def test_what_changes_while_it_is_fetched_is_fetched_again(daemon: Watched, bench: Workbench) -> None:
+    began = time.time()
+    held = bench.upstream.hold(file_of("1.7"))
+    bench.bump_windows_to("1.7")
+    daemon.wait_until("fetch", held.arrived.is_set)
+    dist = bench.bump_windows_to("1.8")
+    daemon.wait_until("plan", lambda: daemon.made("wheel_plan", PLATFORMS[0], since=began) == 2)
+    seen = time.time()
+    daemon.wait_until("look", lambda: daemon.ticks("automation", seen) > 1)
+    held.release()
+    daemon.wait_for_run("verification_report", since=began)
+    daemon.settle()
+    assert daemon.made("wheels", PLATFORMS[0], since=began) == 2
+    assert serves(bench, dist)
+
+
 def test_after_a_power_cut_in_the_middle_of_a_run(daemon: Watched, bench: Workbench) -> None:
     began = time.time()
     held = bench.upstream.hold(file_of("1.6"))
