@@ -97,14 +97,16 @@ def lock_sensor(mirror: Mirror) -> dg.SensorDefinition:
             return dg.SkipReason(str(error))
         recorded, run, failed = _recorded(context.instance)
         asked = f"{version}/{run}"  # a change that is taken back is a change, though its version is known
-        if asked == context.cursor or (version == recorded and not failed):
+        count, _, last = (context.cursor or "").partition(" ")
+        if asked == last or (version == recorded and not failed):
             return dg.SkipReason("the lock files have not changed")
+        cursor = f"{int(count) + 1 if count.isdigit() else 1} {asked}"  # it was none in earlier versions
         request = dg.RunRequest(
-            run_key=f"{asked}/{context.cursor}",
+            run_key=cursor,  # counted: Dagster never runs a key again that it has seen
             asset_selection=[dg.AssetKey(graph.LOCK), dg.AssetKey(graph.REQUIREMENTS)],
             tags={graph.WHY: "the lock files changed" if recorded else "the lock was never read"},
         )
-        return dg.SensorResult(run_requests=[request], cursor=asked)
+        return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return watch
 

@@ -291,14 +291,20 @@ class TestLockSensor:
             assert isinstance(answer, dg.SensorResult)
             (request,) = answer.run_requests or ()
             assert request.asset_selection == [dg.AssetKey("lock"), dg.AssetKey("requirements")]
-            assert (answer.cursor or "").startswith(f"{current_version(bench.mirror())}/")
+            assert (answer.cursor or "").startswith(f"1 {current_version(bench.mirror())}/")
             again = lock_tick(bench, instance, answer.cursor)
         assert isinstance(again, dg.SkipReason)
         assert again.skip_message == "the lock files have not changed"
 
     def test_asks_nothing_of_what_is_recorded(self, bench: Workbench) -> None:
         with bench.instance() as instance:
-            assert isinstance(lock_tick(bench, instance, "an older version"), dg.SkipReason)
+            for cursor in ("7 an older version", "a version alone, as earlier releases kept it"):
+                assert isinstance(lock_tick(bench, instance, cursor), dg.SkipReason)
+
+    def test_a_cursor_of_an_earlier_release_hides_nothing(self, bench: Workbench) -> None:
+        bench.bump_windows()
+        with bench.instance() as instance:
+            assert isinstance(lock_tick(bench, instance, "0f" * 32), dg.SensorResult)
 
     def test_asks_for_the_first_snapshot(self, tmp_path: Path) -> None:
         with workbench(tmp_path / "bench") as empty, empty.instance() as instance:
@@ -341,6 +347,21 @@ class TestLockSensor:
             assert isinstance(mended, dg.SensorResult)
             assert materialize(definitions, instance, "lock", "requirements").success
             assert isinstance(lock_tick(bench, instance, mended.cursor), dg.SkipReason)
+
+    def test_no_run_key_is_ever_used_again(self, bench: Workbench) -> None:
+        """Broken and mended again and again, while no run of it succeeds: Dagster skips a key it has seen."""
+        before, cursor, keys = bench.lock.read_text("utf-8"), None, list[str | None]()
+        with bench.instance() as instance:
+            definitions = build_definitions(bench.mirror(), retries=None)
+            for text in ("<<<<<<< ours\n", before) * 2:
+                bench.lock.write_text(text, encoding="utf-8")
+                answer = lock_tick(bench, instance, cursor)
+                assert isinstance(answer, dg.SensorResult)
+                keys += [request.run_key for request in answer.run_requests or ()]
+                cursor = answer.cursor
+                bench.lock.write_text("<<<<<<< theirs\n", encoding="utf-8")
+                assert not materialize(definitions, instance, "lock").success
+        assert len(set(keys)) == 4
 
     def test_what_the_command_line_changed_meanwhile_does_not_hide_a_change_back(
         self, bench: Workbench
