@@ -43,7 +43,7 @@ from mirror_pipeline_tests.wheels import Dist
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 _FOREVER = sys.maxsize
-_PATIENCE = 30.0  # seconds after which a test that waits for nothing fails instead of hanging
+_PATIENCE = 120.0  # seconds after which a test that waits for nothing fails instead of hanging
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_a_slow_line_is_told_from_a_standstill() -> None:
 
     assert lines == [
         "wheels: 1/2 files, 0.1 MB, 0.12 files/s, 0.013 MB/s, 8.0 s left: f0.whl",
-        "wheels: 2/2 files, 0.2 MB, 0.12 files/s, 0.013 MB/s, 0.0 s left: f1.whl",
+        "wheels: 2/2 files, 0.2 MB, 0.12 files/s, 0.013 MB/s, in 16 s: f1.whl",
     ]
 
 
