@@ -135,13 +135,17 @@ class Fetcher:
 
     @contextmanager
     def _cancelling(self, pool: ThreadPoolExecutor) -> Iterator[None]:
-        """An interrupt or a full disk ends every transfer at once, not after the queue is worked off."""
+        """An interrupt or a full disk ends every transfer at once, not after the queue is worked off.
+
+        It stays so until the next use: a thread that was just being started when the interrupt came is not
+        known to the pool, which does not wait for it.
+        """
+        self._cancelled.clear()
         try:
             yield
         except BaseException:
             self._cancelled.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            self._cancelled.clear()
             raise
 
     def _pool(self) -> ThreadPoolExecutor:
