@@ -120,3 +120,13 @@ def asked(url: str, query: str) -> Mapping[str, object]:
     with urllib.request.urlopen(request, timeout=PATIENCE) as reply:  # noqa: S310
         answer: Mapping[str, object] = json.load(reply)
     return answer
+
+
+def materialized(page: Page, confirm: str = "") -> None:
+    """Click on "Materialize", follow the run that this launches, and see it succeed."""
+    page.get_by_role("button", name="Materialize").first.click()
+    if confirm:
+        page.get_by_role("button", name=confirm).click()
+    page.get_by_text("View", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    page.get_by_text("RUN_SUCCESS", exact=True).first.wait_for()

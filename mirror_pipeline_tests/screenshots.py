@@ -19,7 +19,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirror_pipeline_tests.browsers import ROOT, browsing, chromium, running_ui
+from mirror_pipeline_tests.browsers import ROOT, browsing, chromium, materialized, running_ui
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -84,16 +84,6 @@ def damage_a_wheel(home: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
-def materialize(page: Page, confirm: str = "") -> None:
-    """Click, and follow the run to its end."""
-    page.get_by_role("button", name="Materialize").first.click()
-    if confirm:
-        page.get_by_role("button", name=confirm).click()
-    page.get_by_text("View", exact=True).click()
-    page.wait_for_url("**/runs/*")
-    page.get_by_text("RUN_SUCCESS", exact=True).first.wait_for()
-
-
 class Camera:
     """Takes pictures of one UI."""
 
@@ -135,7 +125,7 @@ class Camera:
         """The log of a run that fetches, by a click."""
         forget_wheels(self.home, PLATFORM)
         self.page.goto(f"{self.url}/assets/wheels?view=partitions&partition={PLATFORM}")
-        materialize(self.page, "Launch 1 run")
+        materialized(self.page, "Launch 1 run")
         self.page.reload()  # without the note that a run was launched
         self.page.get_by_placeholder("Filter…").fill("files/s")
         self.page.get_by_text("43/43 files").wait_for()
@@ -151,7 +141,7 @@ class Camera:
         """The check that finds a damaged file."""
         damage_a_wheel(self.home)
         self.page.goto(f"{self.url}/assets/verification_report")
-        materialize(self.page)
+        materialized(self.page)
         self.page.goto(f"{self.url}/assets/verification_report?view=checks&checkDetail=integrity")
         self.page.get_by_text("Latest execution").wait_for()
         self.take("ui-checks", 1300, 820)

@@ -19,7 +19,7 @@ import pytest
 from dagster._core.events import StepMaterializationData
 
 from mirror_pipeline.assets import graph
-from mirror_pipeline_tests.browsers import PATIENCE, browsing, chromium, running_ui
+from mirror_pipeline_tests.browsers import PATIENCE, browsing, chromium, materialized, running_ui
 from mirror_pipeline_tests.mirrors import Workbench, workbench
 
 if TYPE_CHECKING:
@@ -77,16 +77,6 @@ def page(browser: Page, url: str) -> Page:
     """The browser, at a place that no test is about."""
     browser.goto(f"{url}/deployment")
     return browser
-
-
-def materialized(page: Page, confirm: str = "") -> None:
-    """Click on "Materialize", follow the run that this launches, and see it succeed."""
-    page.get_by_role("button", name="Materialize").first.click()
-    if confirm:
-        page.get_by_role("button", name=confirm).click()
-    page.get_by_text("View", exact=True).click()
-    page.wait_for_url("**/runs/*")
-    page.get_by_text("RUN_SUCCESS", exact=True).first.wait_for()
 
 
 def freshness(page: Page, url: str, state: str) -> None:
