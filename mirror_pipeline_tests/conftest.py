@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mirror_pipeline_tests.aws_servers import Ministack, S3Server, run_ministack, run_rclone
+from mirror_pipeline_tests.judged import Judged, judged_mirror
 from mirror_pipeline_tests.postgres_server import Postgres, run_postgres
 
 _LONGEST_FIRST = (
@@ -63,3 +64,9 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def postgres() -> Iterator[Postgres]:
     with run_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    with judged_mirror(tmp_path_factory.mktemp("judged")) as mirror:
+        yield mirror
