@@ -1,8 +1,8 @@
 """A JSON schema for ``pylock.toml`` (PEP 751), written for these tests from the text of the specification.
 
-The official schema is published on a web page, and no package carries it, so a test cannot ask it. This one says
-the same of keys and types, and also what the specification's prose asks of values: normalized names, a hash that
-is one, exactly one kind of source, a place for every file, a time that is one of TOML's own.
+The official schema is published on a web page, and no package carries it, so a test cannot ask it. This one
+says the same of keys and types, and also what the specification's prose asks of values: normalized names, a
+hash that is one, exactly one kind of source, a place for every file, a time that is one of TOML's own.
 """
 
 from __future__ import annotations

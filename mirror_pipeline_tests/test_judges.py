@@ -28,7 +28,6 @@ from pypi_simple import (
     ACCEPT_HTML_ONLY,
     ACCEPT_JSON_ONLY,
     SUPPORTED_REPOSITORY_VERSION,
-    DistributionPackage,
     NoSuchProjectError,
     ProjectPage,
     PyPISimple,
@@ -44,6 +43,7 @@ from mirror_pipeline_tests.judged import (
     time_of,
     without_what_html_lacks,
 )
+from mirror_pipeline_tests.judges import seen
 
 PROJECTS = offered()
 FORMS = pytest.mark.parametrize("accept", [ACCEPT_JSON_ONLY, ACCEPT_HTML_ONLY], ids=["json", "html"])
@@ -85,21 +85,6 @@ def client(judged: Judged) -> Iterator[PyPISimple]:
 
 
 # pypi-simple
-
-
-def seen(package: DistributionPackage) -> Facts:
-    """What pypi-simple found."""
-    assert set(package.digests) == {"sha256"}
-    metadata = package.metadata_digests or {}
-    return Facts(
-        file=package.filename,
-        sha256=package.digests["sha256"],
-        requires_python=package.requires_python,
-        yanked=package.is_yanked and (package.yanked_reason or True),
-        metadata_sha256=metadata.get("sha256"),
-        size=package.size,
-        upload_time=package.upload_time,
-    )
 
 
 @FORMS

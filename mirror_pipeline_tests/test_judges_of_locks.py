@@ -1,4 +1,4 @@
-"""Our locks (PEP 751), judged by a schema, by ``packaging`` as an installer uses it, and by where they lead."""
+"""Our locks (PEP 751), judged by a schema, by ``packaging`` as installers use it, and by where they lead."""
 
 from __future__ import annotations
 
