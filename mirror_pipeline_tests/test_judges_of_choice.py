@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,10 +24,12 @@ from mirror_pipeline.domain.target import NOARCH, Python, Target
 from mirror_pipeline.domain.target import PLATFORMS as KNOWN
 from mirror_pipeline.phases.requirements import DOCUMENT, Requirements
 from mirror_pipeline.phases.wheel_plan import load_plan, plan_for
+from mirror_pipeline_tests.clients import Installed, pip_install, uv_install
 from mirror_pipeline_tests.judged import (
     ALPHA,
     BEST_OF_NATIVE,
     MACHINES,
+    NATIVE,
     REASON,
     TARGETS,
     WITHDRAWN,
@@ -188,6 +190,36 @@ def test_unearth_refuses_other_bytes(judged: Judged, session: Any, tmp_path: Pat
     right = found.find_best_match("alpha", hashes={"sha256": [ALPHA.dist.sha256]}).best
     assert right is not None
     assert right.link.filename == ALPHA.dist.file
+
+
+def test_pip_downloads_for_another_machine(judged: Judged, tmp_path: Path) -> None:
+    options = ("--no-deps", "--only-binary=:all:", "--platform=win_amd64", "--python-version=3.12")
+    pip(
+        "download",
+        "--quiet",
+        f"--dest={tmp_path}",
+        f"--index-url={judged.index}",
+        *options,
+        "native",
+        "alpha",
+    )
+    contents = {offer.dist.file: offer.dist.content for offer in (*NATIVE, ALPHA)}
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(found) == {"native-2.0+cpu.1-cp310-abi3-win_amd64.whl", ALPHA.dist.file}
+    assert found.items() <= contents.items()
+
+
+@pytest.mark.parametrize("install", [pip_install, uv_install], ids=["pip", "uv"])
+def test_the_folder_of_packages_is_a_flat_index(judged: Judged, install: Callable[..., Installed]) -> None:
+    flat = ("--no-index", "--find-links", str(judged.site / "packages"))
+    done = install(judged.index, *flat, "Dotted.Name_x", "native", "epoch")
+    assert done.code == 0, done.output
+    assert {name.split("-")[0] for name in done.distributions} == {
+        "Dotted.Name_x",
+        "alpha",
+        "native",
+        "epoch",
+    }
 
 
 # pip index versions
