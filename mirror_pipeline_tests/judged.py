@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -218,11 +218,15 @@ def judged_mirror(root: Path) -> Iterator[Judged]:
         yield Judged(world.mirror(**SETTINGS), world.site, url)
 
 
-def made(root: Path, **settings: str) -> World:
-    """A folder with the mirror of everything that is offered, published; its upstream is gone."""
+def made(root: Path, told: Callable[[FakeUpstream], None] = lambda _: None, **settings: str) -> World:
+    """A folder with the mirror of everything that is offered, published; its upstream is gone.
+
+    ``told`` makes the upstream say more than files.
+    """
     with clean_environment(), FakeUpstream() as upstream:
         for offer in OFFERED:
             upstream.add(offer.dist, yanked=offer.yanked, upload_time=offer.upload_time)
+        told(upstream)
         world = World(root, upstream)
         world.lock(*_LOCK)
         run(world.mirror(**SETTINGS, **settings))
