@@ -42,6 +42,7 @@ class _Mirror:
     private: bool
     requirements: str
     lock: str
+    uv_lock: str
 
     @property
     def index(self) -> str:
@@ -87,13 +88,16 @@ def snippets(
     *,
     private: bool = False,
     requirements: str = "requirements-prod.txt",
-    lock: str = "pylock/pylock.linux-x86_64.toml",
+    lock: str = "",
+    uv_lock: str = "",
 ) -> tuple[Snippet, ...]:
     """What ``client`` (one of ``CLIENTS``) needs for the mirror at ``base``, the most useful first.
 
-    ``base`` has no slash at its end. ``requirements`` and ``lock`` are keys of what the mirror publishes.
+    ``base`` has no slash at its end. ``requirements``, ``lock`` (PEP 751, for one platform) and ``uv_lock``
+    are keys of what the mirror publishes; without the last two there are no snippets for them. Both name
+    files by URL, which takes a mirror that knows its own (``MIRROR_PUBLIC_URL``).
     """
-    mirror = _Mirror(quote(base, safe=_AS_IT_IS), private, requirements, lock)
+    mirror = _Mirror(quote(base, safe=_AS_IT_IS), private, requirements, lock, uv_lock)
     return tuple(
         Snippet(client, title, language, file, text)
         for title, language, file, text in _WRITERS[client](mirror)
@@ -153,6 +157,13 @@ def _uv(mirror: _Mirror) -> Iterator[_Part]:
         url = "{index}"
         default = true
     """
+    if mirror.uv_lock:
+        yield (
+            "A project whose lock is mirrored: the same lock, with the mirror's URLs",
+            "bash",
+            "",
+            _uv_lock(mirror),
+        )
     title = "A project: then 'uv lock' once, since uv.lock names where files come from"
     yield title, "toml", "pyproject.toml", _filled(project, index=mirror.index)
     text = """
@@ -162,8 +173,16 @@ def _uv(mirror: _Mirror) -> Iterator[_Part]:
     """
     command = _filled(text, index=for_shell(mirror.index), wanted=for_shell(mirror.wanted))
     yield "What the lock pins, with its hashes", "bash", "", command
+    if mirror.lock:
+        text = f"uv pip sync {for_shell(f'{mirror.base}/{mirror.lock}')}\n"
+        yield "All that is mirrored for a platform (PEP 751)", "bash", "", text
     yield from _exported(mirror, "The login for the index 'mirror' of a project", "UV_INDEX_MIRROR")
     yield from _netrc(mirror)
+
+
+def _uv_lock(mirror: _Mirror) -> str:
+    netrc, url = " --netrc" if mirror.private else "", for_shell(f"{mirror.base}/{mirror.uv_lock}")
+    return f"curl -fsS{netrc} -o uv.lock {url}\nuv sync --frozen --default-index {for_shell(mirror.index)}\n"
 
 
 def _poetry(mirror: _Mirror) -> Iterator[_Part]:

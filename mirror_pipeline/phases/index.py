@@ -18,6 +18,7 @@ from mirror_pipeline.domain.target import NOARCH, PLATFORMS
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.relocation import uv_locks
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
@@ -69,7 +70,9 @@ def make_index(mirror: Mirror) -> Indexed:
     refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
     documents = _documents(requirements, sets, mirror.settings.cloud.public_url)
-    contents = {**page_files(projects), **dict(documents)}
+    held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
+    locks = {key: text.encode() for key, text in uv_locks(mirror, requirements.locks, held)}
+    contents = {**page_files(projects), **dict(documents), **locks}
     manifest = make_manifest(
         requirements.version,
         mirror.settings.platforms,
