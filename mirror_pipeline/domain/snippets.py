@@ -121,7 +121,7 @@ def _netrc(mirror: _Mirror) -> Iterator[_Part]:
     """The login for every tool that reads netrc; such a file is read by its owner alone."""
     if mirror.private:
         text = f"machine {mirror.host} login NAME password TOKEN\n"
-        yield "The login (chmod 600 ~/.netrc)", "netrc", "~/.netrc", text
+        yield "The login, in a file of mode 600", "netrc", "~/.netrc", text
 
 
 def _exported(mirror: _Mirror, title: str, prefix: str) -> Iterator[_Part]:

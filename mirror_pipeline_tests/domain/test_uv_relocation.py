@@ -152,7 +152,7 @@ def test_the_first_releases_of_uv_called_packages_distributions() -> None:
 
 def test_two_registries_with_the_same_version_cannot_be_one() -> None:
     again = LOCK.replace('"torch"\nversion = "2.0+cpu"', '"numpy"\nversion = "2.0"')
-    with pytest.raises(LockError, match="numpy==2.0 is locked from two registries"):
+    with pytest.raises(LockError, match=r"numpy==2\.0 is locked from two registries"):
         moved(again)
 
 
@@ -166,10 +166,10 @@ def test_two_registries_with_the_same_version_cannot_be_one() -> None:
 )
 def test_another_layout_is_refused_rather_than_changed_in_part(laid_out: str, otherwise: str) -> None:
     assert laid_out in LOCK
-    with pytest.raises(LockError, match="uv.lock"):
+    with pytest.raises(LockError, match=r"uv\.lock"):
         moved(LOCK.replace(laid_out, otherwise))
 
 
 def test_what_is_no_lock_is_refused() -> None:
-    with pytest.raises(LockError, match="uv.lock"):
+    with pytest.raises(LockError, match=r"uv\.lock"):
         moved("version = 1\n<<<<<<< ours\n")
