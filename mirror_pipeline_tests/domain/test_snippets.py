@@ -158,7 +158,7 @@ def test_an_image_is_built_with_the_login_mounted() -> None:
     plain, _ = snippets("docker", SECURE)
     assert "--mount" not in plain.text
     image, build, _ = snippets("docker", SECURE, private=True)
-    assert "RUN --mount=type=secret,id=netrc,target=/root/.netrc pip install" in image.text
+    assert "RUN --mount=type=secret,id=netrc NETRC=/run/secrets/netrc pip install" in image.text
     assert build.text == 'docker build --secret id=netrc,src="$HOME/.netrc" -t shop .\n'
 
 
