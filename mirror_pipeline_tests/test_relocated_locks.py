@@ -219,12 +219,17 @@ class TestUvProject:
             project.place.run(
                 *(project.uv, "sync", "--frozen", "--default-index", project.index), UV_HTTP_RETRIES="0"
             )
+        with pytest.raises(AssertionError, match="needs to be updated"):
+            project.place.run(project.uv, "sync", "--locked", "--default-index", project.index)
         assert project.closed in (project.place.project / "uv.lock").read_text()
 
     def test_the_relocated_lock_is_a_drop_in(self, project: Published) -> None:
         shutil.copy(project.place.site / "pylock/uv.lock.toml", project.place.project / "uv.lock")
+        relocated = (project.place.project / "uv.lock").read_bytes()
         project.place.run(project.uv, "sync", "--frozen", "--all-extras")
         assert project.installed() == EVERYTHING
+        project.place.run(project.uv, "sync", "--default-index", project.index)
+        assert (project.place.project / "uv.lock").read_bytes() == relocated
         project.fresh()
         project.place.run(project.uv, "sync", "--locked", "--no-dev", "--default-index", project.index)
         assert project.installed() == INSTALLED
