@@ -57,6 +57,8 @@ def serve_command(call: Invocation, how: Serving) -> Answer:
 def _extras(call: Invocation, how: Serving) -> Iterator[Extras]:
     """What was asked for besides, checked before anything listens."""
     from mirror_pipeline.adapters.certificates import server_context
+    from mirror_pipeline.adapters.descriptors import connections_at_once
+    from mirror_pipeline.adapters.host import Limits
     from mirror_pipeline.adapters.server import OFFICE_GRACE, Extras
 
     if (how.certificate is None) != (how.key is None):
@@ -64,7 +66,8 @@ def _extras(call: Invocation, how: Serving) -> Iterator[Extras]:
     tls = server_context(how.certificate, how.key) if how.certificate and how.key else None
     log = _access_log(call, how.access_log)
     try:
-        yield Extras(log, tls, how.metrics, __version__, OFFICE_GRACE)
+        limits = Limits(connections=connections_at_once())
+        yield Extras(log, tls, how.metrics, __version__, OFFICE_GRACE, limits)
     finally:
         if log:
             log.close()

@@ -17,10 +17,6 @@ from mirror_pipeline.adapters.sending import CopiedByTheKernel, CopiedInPieces, 
 from mirror_pipeline.domain.access_line import Visit
 from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Span, message
 
-SECONDS_FOR_A_HEAD = 10.0
-SECONDS_IDLE = 75.0
-SECONDS_WITHOUT_PROGRESS = 60.0
-_SECONDS_TO_HEAR_THE_END = 2.0
 _MOST_WAITING = 32
 _HIGH_WATER = 256 * 1024
 _REFUSED = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
@@ -54,7 +50,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if peer else ""
         self._encrypted = transport.get_extra_info("ssl_object") is not None
-        self.deadline = self._host.now() + SECONDS_FOR_A_HEAD
+        self.deadline = self._host.now() + self._host.limits.head
         self._host.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,13 +72,13 @@ class Connection(asyncio.Protocol):
         midway = self._reader.midway
         self._reader.feed(data)
         if self._reader.midway and not midway and not self.busy:
-            self.deadline = self._host.now() + SECONDS_FOR_A_HEAD
+            self.deadline = self._host.now() + self._host.limits.head
         self._go_on()
 
     def pause_writing(self) -> None:
         """The client reads slower than it is sent to."""
         self._full = True
-        self.deadline = self._host.now() + SECONDS_WITHOUT_PROGRESS
+        self.deadline = self._host.now() + self._host.limits.stalled
 
     def resume_writing(self) -> None:
         """It has read what waited."""
@@ -105,7 +101,7 @@ class Connection(asyncio.Protocol):
         progress = (self._sending.sent if self._sending else 0, unsent)
         if (self.busy or unsent) and (progress != self._progress or self._is_looked_up):
             self._progress = progress
-            self.deadline = self._host.now() + SECONDS_WITHOUT_PROGRESS
+            self.deadline = self._host.now() + self._host.limits.stalled
         elif self.busy or unsent or self._closing:
             self.transport.abort()
         elif self._reader.midway:
@@ -144,7 +140,7 @@ class Connection(asyncio.Protocol):
         self._host.metrics.begun()
         answer = self._host.service.at_once(asked.request)
         if answer is None or not self._sent(asked, answer):
-            self.deadline = self._began + SECONDS_WITHOUT_PROGRESS
+            self.deadline = self._began + self._host.limits.stalled
             self._host.look_up(asked.request, lambda answer: self._looked_up(asked, answer))
 
     def _looked_up(self, asked: Asked, answer: Answer) -> None:
@@ -171,7 +167,7 @@ class Connection(asyncio.Protocol):
         except OSError:
             return False
         self._answer = answer
-        self.deadline = self._host.now() + SECONDS_WITHOUT_PROGRESS
+        self.deadline = self._host.now() + self._host.limits.stalled
         head = self._head(answer, asked)
         # Bytes that wait in the transport would come after those that the kernel is told to send.
         if self._encrypted or self.transport.get_write_buffer_size():
@@ -216,7 +212,7 @@ class Connection(asyncio.Protocol):
         if self._reader.over and not self._reader.requests:
             self._close(linger=asked.linger)
         elif not self._full:
-            self.deadline = now + (SECONDS_FOR_A_HEAD if self._reader.midway else SECONDS_IDLE)
+            self.deadline = now + (self._host.limits.head if self._reader.midway else self._host.limits.idle)
 
     def _visit(self, asked: Asked, answer: Answer, sent: int, seconds: float) -> Visit:
         request, field = asked.request, asked.request.headers.get
@@ -254,10 +250,10 @@ class Connection(asyncio.Protocol):
             return
         self._closing = True
         if linger and self.transport.can_write_eof():
-            self.deadline = self._host.now() + _SECONDS_TO_HEAR_THE_END
+            self.deadline = self._host.now() + self._host.limits.goodbye
             self.transport.write_eof()
         else:
-            self.deadline = self._host.now() + SECONDS_WITHOUT_PROGRESS
+            self.deadline = self._host.now() + self._host.limits.stalled
             self.transport.close()
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Protocol
 
@@ -17,10 +18,29 @@ from mirror_pipeline.domain.access_line import Visit
 from mirror_pipeline.domain.answers import FAILED, Answer, Request
 from mirror_pipeline.domain.metrics import Metrics
 
-_SWEEP = 1.0
 _READERS = 4
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For how many seconds, and how many at once."""
+
+    head: float = 10.0
+    """From the first byte of a request, or from connecting, to the end of its head."""
+    idle: float = 75.0
+    """Between requests."""
+    stalled: float = 60.0
+    """For a client that reads nothing of what it is sent."""
+    goodbye: float = 2.0
+    """For a client that is still sending what nobody wants."""
+    sweep: float = 1.0
+    """How often that is looked at."""
+    connections: int = 10_000
+
+
+USUAL = Limits()
 
 
 class Client(Protocol):
@@ -46,12 +66,12 @@ class Host:
         service: Service,
         metrics: Metrics,
         log: AccessLog | None = None,
-        most_connections: int = 10_000,
+        limits: Limits = USUAL,
     ) -> None:
         self.loop, self.service, self.metrics, self._log = loop, service, metrics, log
         self.now = loop.time
         self._connections: set[Client] = set()
-        self._most = most_connections
+        self.limits = limits
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="mirror-read")
         self._second, self._date = -1, b""
         self._gone = asyncio.Event()
@@ -60,7 +80,7 @@ class Host:
         """A new one. One too many is sent away, so that those that are there keep what they need."""
         self._connections.add(connection)
         self.metrics.connections += 1
-        if len(self._connections) > self._most:
+        if len(self._connections) > self.limits.connections:
             self.metrics.turned_away += 1
             connection.transport.abort()
 
@@ -97,9 +117,9 @@ class Host:
         return self._date
 
     async def sweep(self) -> None:
-        """End what is over time, every second, for ever."""
+        """End what is over time, every second or so, for ever."""
         while True:
-            await asyncio.sleep(_SWEEP)
+            await asyncio.sleep(self.limits.sweep)
             now = self.now()
             for connection in [one for one in self._connections if one.deadline < now]:
                 connection.expire()

@@ -41,7 +41,7 @@ class Reader:
         self.midway = False
         """A request has begun and its head is not complete."""
         self._parser = httptools.HttpRequestParser(self)
-        self._unfinished = 0
+        self._unfinished = self._size = 0
         self._target = b""
         self._fields: list[tuple[bytes, bytes]] = []
 
@@ -68,7 +68,7 @@ class Reader:
 
     def on_message_begin(self) -> None:
         """A new request."""
-        self._target, self._fields, self.midway = b"", [], True
+        self._target, self._fields, self._size, self.midway = b"", [], 0, True
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -79,7 +79,8 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line."""
         self._fields.append((name, value))
-        if len(self._fields) > MOST_FIELDS:
+        self._size += len(name) + len(value)
+        if len(self._fields) > MOST_FIELDS or self._size > BIGGEST_HEAD:
             self._refuse(431)
 
     def on_headers_complete(self) -> None:

@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,9 @@ import uvloop
 
 from mirror_pipeline.adapters.access_log import AccessLog
 from mirror_pipeline.adapters.connection import Connection
-from mirror_pipeline.adapters.host import Host
+from mirror_pipeline.adapters.host import USUAL, Host, Limits
 from mirror_pipeline.adapters.service import Admits, Service, everybody
-from mirror_pipeline.adapters.signals import signals_interrupt
+from mirror_pipeline.adapters.signals import hangups_are_nothing, signals_interrupt
 from mirror_pipeline.adapters.site_files import Site
 from mirror_pipeline.domain.metrics import Metrics
 from mirror_pipeline.errors import PortInUseError
@@ -44,6 +44,7 @@ class Extras:
     version: str = ""
     grace: float = _SHORT_GRACE
     """Seconds for running answers when it is told to end."""
+    limits: Limits = USUAL
 
 
 NOTHING = Extras()
@@ -62,7 +63,7 @@ def serve(
     Running downloads have some time to end; a second signal ends them. Only for the main thread, where
     signals arrive.
     """
-    with signals_interrupt():
+    with signals_interrupt(), hangups_are_nothing(at_all=extras.log is not None):
         try:
             with serving(site, host, port, admits, extras) as url:
                 on_ready(url)
@@ -129,7 +130,7 @@ class _Server:
             loop.close()
 
     async def _live(self, loop: asyncio.AbstractEventLoop) -> None:
-        host = Host(loop, self._service, self._metrics, self._extras.log)
+        host = Host(loop, self._service, self._metrics, self._extras.log, self._extras.limits)
         self._told = asyncio.Event()
         listening = await loop.create_server(
             lambda: Connection(host),
@@ -157,7 +158,8 @@ class _Server:
     def _end(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
         """Called from outside, once or twice."""
         self._grace = grace
-        loop.call_soon_threadsafe(self._told.set)
+        with suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(self._told.set)
 
 
 def _listen(host: str, port: int) -> socket.socket:
