@@ -1,4 +1,4 @@
-"""Being told to end. What is done then is the affair of whoever was interrupted."""
+"""Being told to end, or to look at log files again. What is done then is the affair of whoever is told."""
 
 from __future__ import annotations
 
@@ -17,3 +17,16 @@ def signals_interrupt() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def hangups_are_nothing(*, at_all: bool) -> Iterator[None]:
+    """Let SIGHUP pass, by which log rotation speaks to programs: a log that was renamed is noticed anyway."""
+    if not at_all:
+        yield
+        return
+    previous = signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
