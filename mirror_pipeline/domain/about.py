@@ -90,7 +90,7 @@ def safe_url(text: object) -> str:
 
 
 def _licence(raw: Mapping[str, Any]) -> str:
-    """The expression (PEP 639); else a licence's name in one line; else the classifiers; else the first line."""
+    """The expression (PEP 639); else a name in one line; else the classifiers; else the first line."""
     for text in (raw.get("license_expression"), raw.get("license")):
         if isinstance(text, str) and "\n" not in text.strip() and _meant(text):
             return one_line(text, _MOST_LICENCE)

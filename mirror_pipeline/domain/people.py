@@ -6,10 +6,12 @@ but the one that it is given: the same input gives the same page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from mirror_pipeline.domain.about import one_line
 from mirror_pipeline.domain.artifact import is_safe_file_name
+from mirror_pipeline.domain.file_words import bounds_in_words, pythons_in_words
 from mirror_pipeline.domain.lock import Lock
 from mirror_pipeline.domain.people_projects import ProjectView, size_in_words
 from mirror_pipeline.domain.plan import AboveFloor, Gap, Plan
@@ -23,7 +25,7 @@ PLACEHOLDER = "https://mirror.example"
 
 _TOOLS = {"poetry": "poetry", "uv": "uv", "pdm": "pdm", "pipfile": "Pipfile", "pylock": "pylock (PEP 751)"}
 _CLIENTS = {"docker": "Docker", "github-actions": "GitHub Actions"}
-_MOST_NAMES_IN_TITLE = 3
+_MOST_NAMES_IN_TITLE, _MOST_TITLE = 3, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class CoverageRow:
     cells: tuple[Cell | None, ...]
     gaps: tuple[Gap, ...]
     floors: tuple[AboveFloor, ...]
-    failed: tuple[str, ...]
-    """Files that could not be fetched."""
+    absent: tuple[str, ...]
+    """Files that are planned and not here: they could not be fetched, or will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,19 @@ class Coverage:
     """Project and the kind of its source."""
 
     @property
+    def versions(self) -> str:
+        """The Pythons in words."""
+        return pythons_in_words(self.pythons)
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that are mirrored for."""
+        return tuple(row.platform for row in self.rows if row.platform != NOARCH)
+
+    @property
     def lacking(self) -> int:
         """Gaps and files that did not arrive."""
-        return sum(len(row.gaps) + len(row.failed) for row in self.rows)
+        return sum(len(row.gaps) + len(row.absent) for row in self.rows)
 
     @property
     def above(self) -> int:
@@ -120,7 +132,7 @@ def front_view(
     sizes = [item.size for item in held]
     keys = sorted(key for key in documents if is_safe_file_name(key.replace("/", "-")))
     return Front(
-        title=title or title_of(locks),
+        title=one_line(title, _MOST_TITLE) or title_of(locks),
         base=base or PLACEHOLDER,
         locks=tuple(map(_lock_view, locks)),
         requirements=requirements,
@@ -134,7 +146,7 @@ def front_view(
 
 
 def client_views(base: str, requirement_files: Sequence[str], *, private: bool) -> tuple[Client, ...]:
-    """What to copy for each installer; the requirements named are those of production, where there are such."""
+    """What to copy for each installer, with the requirements of production where there are such."""
     wanted = sorted(requirement_files, key=lambda key: not key.endswith("-prod.txt"))
     named = {"requirements": wanted[0]} if wanted else {}
     return tuple(
@@ -155,26 +167,29 @@ def title_of(locks: Sequence[Lock]) -> str:
 
 def _lock_view(lock: Lock) -> LockView:
     tool = _TOOLS.get(lock.format, lock.format)
-    return LockView(lock.project, tool, lock.requires_python, len(lock.pins))
+    return LockView(lock.project, tool, bounds_in_words(lock.requires_python), len(lock.pins))
 
 
 def coverage_view(plan: Plan, sets: Iterable[WheelSet]) -> Coverage:
-    """The matrix of a plan, and which of its files did not arrive."""
+    """The matrix of a plan, and which of its files are not in the wheel sets."""
     targets = [target.partition("/")[::2] for target in plan.targets]
     pythons = tuple(dict.fromkeys(python for _, python in targets))
-    failed = {found.platform: tuple(failure.file for failure in found.failures) for found in sets}
-    named = [*dict.fromkeys(platform for platform, _ in targets), *([NOARCH] if failed.get(NOARCH) else [])]
-    rows = [_row(plan, platform, pythons, failed) for platform in named]
+    held = {found.platform: frozenset(item.artifact.file for item in found.held) for found in sets}
+    rows = [
+        _row(plan, platform, pythons, held.get(platform, frozenset()))
+        for platform in dict.fromkeys((*(platform for platform, _ in targets), NOARCH))
+        if platform in plan.platforms
+    ]
     outside = {(item.project, item.why.partition(":")[0]) for item in plan.outside}
-    return Coverage(pythons, tuple(rows), tuple(sorted(outside)))
+    shown = (row for row in rows if row.platform != NOARCH or row.absent)
+    return Coverage(pythons, tuple(shown), tuple(sorted(outside)))
 
 
-def _row(
-    plan: Plan, platform: str, pythons: Sequence[str], failed: Mapping[str, tuple[str, ...]]
-) -> CoverageRow:
+def _row(plan: Plan, platform: str, pythons: Sequence[str], held: Container[str]) -> CoverageRow:
     part = plan.platforms[platform]
+    absent = tuple(artifact.file for artifact in part.artifacts if artifact.file not in held)
     cells = tuple(_cell(plan, platform, python, part.gaps) for python in pythons)
-    return CoverageRow(platform, cells, part.gaps, part.floors, failed.get(platform, ()))
+    return CoverageRow(platform, cells, part.gaps, part.floors, absent)
 
 
 def _cell(plan: Plan, platform: str, python: str, gaps: Iterable[Gap]) -> Cell | None:

@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from urllib.parse import quote
 
 from packaging.version import Version
 
 from mirror_pipeline.domain.about import About, one_line
-from mirror_pipeline.domain.file_words import place_of, runs_on
+from mirror_pipeline.domain.file_words import Words, bounds_in_words, runs_on
 from mirror_pipeline.domain.pages import requires_python
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import Held, WheelSet
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_MOST_REASON = 300
+_MOST_TOLD = 300
 _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -30,8 +31,7 @@ class FileView:
     """Below ``packages/``."""
     sha256: str
     size: str
-    platform: str
-    python: str
+    runs: Words
     metadata: bool
     uploaded: str
     """The day, '' where it is not known."""
@@ -40,11 +40,17 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
-    """One version and its files, those for any platform first."""
+    """One version and its files."""
 
     version: str
     requires_python: str
-    files: tuple[FileView, ...]
+    groups: tuple[tuple[str, tuple[FileView, ...]], ...]
+    """Files by platform."""
+
+    @property
+    def files(self) -> tuple[FileView, ...]:
+        """All of its files."""
+        return tuple(file for _, files in self.groups for file in files)
 
     @property
     def yanked(self) -> bool:
@@ -125,22 +131,21 @@ def _about(newest_first: Iterable[Held]) -> About:
 
 
 def _version(number: str, held: Sequence[Held]) -> VersionView:
-    asked = dict.fromkeys(one_line(requires_python(item) or "", _MOST_REASON) for item in held)
-    files = sorted(map(_file, held), key=lambda file: (place_of(file.platform), file.platform, file.name))
-    return VersionView(number, " / ".join(filter(None, asked)), tuple(files))
+    asked = dict.fromkeys(bounds_in_words(one_line(requires_python(item) or "", _MOST_TOLD)) for item in held)
+    files = sorted(map(_file, held), key=lambda file: (file.runs.place, file.runs.platform, file.name))
+    groups = tuple((name, tuple(alike)) for name, alike in groupby(files, lambda file: file.runs.platform))
+    return VersionView(number, " / ".join(filter(None, asked)), groups)
 
 
 def _file(item: Held) -> FileView:
     artifact = item.artifact
-    platform, python = runs_on(artifact.file)
     day = _DAY.match(item.upload_time or "")
     return FileView(
         name=artifact.file,
         url=quote(artifact.file, safe="!"),
         sha256=artifact.sha256,
         size=size_in_words(item.size),
-        platform=platform,
-        python=python,
+        runs=runs_on(artifact.file),
         metadata=item.metadata is not None,
         uploaded=day[0] if day else "",
         yanked=_yanked(item.yanked),
@@ -148,7 +153,7 @@ def _file(item: Held) -> FileView:
 
 
 def _yanked(told: str | bool) -> str | None:
-    return None if told is False else one_line(told, _MOST_REASON)
+    return None if told is False else one_line(told, _MOST_TOLD)
 
 
 @lru_cache(maxsize=4096)

@@ -51,7 +51,7 @@
     return done ? Promise.resolve() : Promise.reject(new Error('not copied'));
   }
 
-  function copyButton(place, code, what) {
+  function copyButton(place, before, code, what) {
     var button = made('button', 'copy', 'Copy');
     button.type = 'button';
     button.setAttribute('aria-label', 'Copy ' + what);
@@ -67,7 +67,7 @@
         setTimeout(function () { button.textContent = 'Copy'; said.textContent = ''; }, 2000);
       });
     });
-    place.appendChild(button);
+    place.insertBefore(button, before);
   }
 
   function tabs(group) {
@@ -155,10 +155,11 @@
   if (body.dataset.placeholder) { tellAddress(body.dataset.placeholder); }
   if (location.protocol === 'file:') { nameFiles(); }
   all('.snippet').forEach(function (snippet) {
-    copyButton(snippet, snippet.querySelector('pre code'), snippet.querySelector('.what').textContent);
+    copyButton(snippet, null, snippet.querySelector('pre code'), snippet.querySelector('.what').textContent);
   });
   all('.sum').forEach(function (sum) {
-    copyButton(sum, sum.querySelector('code'), 'SHA-256 of ' + sum.parentNode.querySelector('a').textContent);
+    var code = sum.querySelector('code');
+    copyButton(sum, code.nextSibling, code, 'SHA-256 of ' + sum.parentNode.querySelector('a').textContent);
   });
   all('.clients').forEach(tabs);
   all('form.find').forEach(search);
