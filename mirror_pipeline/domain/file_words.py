@@ -100,12 +100,13 @@ def _interpreter(tag: str, *, newer: bool, free: bool) -> str:
 
 
 def pythons_in_words(pythons: Sequence[str]) -> str:
-    """``3.10 to 3.14`` where none between them is left out."""
-    known = [Python.parse(python) for python in pythons]
-    minors = [python.minor for python in known if not python.free_threaded]
-    if len(minors) < 3 or len(minors) < len(known) or minors != list(range(minors[0], minors[-1] + 1)):
+    """``3.10 to 3.14`` where none between them is left out; free-threaded builds are named one by one."""
+    known = [python for python in map(Python.parse, pythons) if not python.free_threaded]
+    minors = [python.minor for python in known]
+    if len(minors) < 3 or minors != list(range(minors[0], minors[-1] + 1)):
         return ", ".join(pythons)
-    return f"{pythons[0]} to {pythons[-1]}"
+    rest = [python for python in pythons if Python.parse(python).free_threaded]
+    return ", ".join([f"{known[0]} to {known[-1]}", *rest])
 
 
 @lru_cache(maxsize=4096)

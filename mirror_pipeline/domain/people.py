@@ -141,7 +141,7 @@ def front_view(
         size=size_in_words(sum(sizes)),
         coverage=coverage,
         requirement_files=tuple(key for key in keys if key.endswith(".txt")),
-        lock_files=tuple(key for key in keys if key.startswith("pylock/")),
+        lock_files=tuple(key for key in keys if not key.endswith(".txt")),
     )
 
 

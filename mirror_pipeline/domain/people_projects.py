@@ -17,6 +17,7 @@ from mirror_pipeline.domain.pages import requires_python
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import Held, WheelSet
 
+_NUMBERS = re.compile(r"([0-9]+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOST_TOLD = 300
 _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -132,9 +133,16 @@ def _about(newest_first: Iterable[Held]) -> About:
 
 def _version(number: str, held: Sequence[Held]) -> VersionView:
     asked = dict.fromkeys(bounds_in_words(one_line(requires_python(item) or "", _MOST_TOLD)) for item in held)
-    files = sorted(map(_file, held), key=lambda file: (file.runs.place, file.runs.platform, file.name))
+    files = sorted(
+        map(_file, held), key=lambda file: (file.runs.place, file.runs.platform, _by_numbers(file))
+    )
     groups = tuple((name, tuple(alike)) for name, alike in groupby(files, lambda file: file.runs.platform))
     return VersionView(number, " / ".join(filter(None, asked)), groups)
+
+
+def _by_numbers(file: FileView) -> list[str | int]:
+    """In the order of names, but ``cp39`` before ``cp310``."""
+    return [int(part) if part.isdigit() else part for part in _NUMBERS.split(file.name)]
 
 
 def _file(item: Held) -> FileView:

@@ -94,16 +94,20 @@ def test_files_stand_below_their_platforms() -> None:
         held("shop-1.0-cp312-cp312-win_amd64.whl"),
         held("shop-1.0-cp312-cp312-manylinux_2_17_x86_64.whl"),
         held("shop-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"),
+        held("shop-1.0-cp39-cp39-manylinux_2_17_x86_64.whl"),
         held("shop-1.0-py3-none-any.whl"),
     )
     groups = [(name, [file.runs.needs for file in files]) for name, files in view.newest.groups]
     assert groups == [
         ("Any platform", ["Python 3"]),
-        ("Linux x86-64", ["CPython 3.11, glibc 2.17+", "CPython 3.12, glibc 2.17+"]),
+        (
+            "Linux x86-64",
+            ["CPython 3.9, glibc 2.17+", "CPython 3.11, glibc 2.17+", "CPython 3.12, glibc 2.17+"],
+        ),
         ("Windows x86-64", ["CPython 3.12"]),
         ("Source", ["to be built"]),
     ]
-    assert (view.files, view.size) == (5, "7.5 kB")
+    assert (view.files, view.size) == (6, "9.0 kB")
 
 
 def test_a_project_names_the_platforms_that_have_files_of_their_own() -> None:
