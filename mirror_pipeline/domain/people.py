@@ -6,7 +6,7 @@ but the one that it is given: the same input gives the same page.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mirror_pipeline.domain.about import one_line
@@ -145,14 +145,25 @@ def front_view(
     )
 
 
-def client_views(base: str, requirement_files: Sequence[str], *, private: bool) -> tuple[Client, ...]:
+def client_views(front: Front, *, private: bool) -> tuple[Client, ...]:
     """What to copy for each installer, with the requirements of production where there are such."""
-    wanted = sorted(requirement_files, key=lambda key: not key.endswith("-prod.txt"))
+    wanted = sorted(front.requirement_files, key=lambda key: not key.endswith("-prod.txt"))
     named = {"requirements": wanted[0]} if wanted else {}
+    if front.base != PLACEHOLDER:  # else locks name no URLs
+        named |= _locks_for_uv(front)
     return tuple(
-        Client(name, _CLIENTS.get(name, name), snippets(name, base, private=private, **named))
+        Client(name, _CLIENTS.get(name, name), snippets(name, front.base, private=private, **named))
         for name in CLIENTS
     )
+
+
+def _locks_for_uv(front: Front) -> Mapping[str, str]:
+    """The lock of the first platform, and a relocated uv.lock, where there are such."""
+    platforms = [f"pylock/pylock.{name}.toml" for name in front.coverage.platforms]
+    return {
+        "lock": next((key for key in platforms if key in front.lock_files), ""),
+        "uv_lock": next((key for key in front.lock_files if key.endswith("/uv.lock.toml")), ""),
+    }
 
 
 def title_of(locks: Sequence[Lock]) -> str:

@@ -48,7 +48,7 @@ def pages_for_people(
         coverage=coverage_view(plan, sets),
         documents=documents,
     )
-    clients = client_views(view.base, view.requirement_files, private=bool(settings.cloud.login))
+    clients = client_views(view, private=bool(settings.cloud.login))
     pages = {
         FRONT: people_pages.front_page(view, clients, None),
         **people_pages.assets(),

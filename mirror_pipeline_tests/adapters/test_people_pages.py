@@ -23,7 +23,8 @@ from mirror_pipeline_tests.domain.test_people import PLAN, held, lock
 HOSTILE = (
     "</p></title><script>alert('1')</script><img src=x onerror=alert(1)> \" ' & &lt; {{ 7*7 }} \x00\u202e"
 )
-CLIENTS = client_views("https://mirror.example", [], private=False)
+EMPTY = front_view("", "", "", [], [], [], coverage_view(replace(PLAN, targets={}), []), [])
+CLIENTS = client_views(EMPTY, private=False)
 WHEN = datetime(2026, 3, 4, 5, 6, tzinfo=timezone.utc)
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -164,8 +165,7 @@ def test_an_address_that_is_known_is_not_replaced() -> None:
 
 
 def test_a_mirror_of_nothing_has_a_page() -> None:
-    empty = front_view("", "", "", [], [], [], coverage_view(replace(PLAN, targets={}), []), [])
-    assert "Package mirror" in Page(front_page(empty, CLIENTS, WHEN)).text
+    assert "Package mirror" in Page(front_page(EMPTY, CLIENTS, WHEN)).text
 
 
 def test_a_project_that_says_nothing_has_a_page() -> None:

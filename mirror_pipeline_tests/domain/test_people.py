@@ -15,6 +15,7 @@ from mirror_pipeline.domain.people import (
     PLACEHOLDER,
     Cell,
     Coverage,
+    Front,
     client_views,
     coverage_view,
     front_view,
@@ -224,9 +225,27 @@ def test_the_front_page_says_what_is_mirrored_and_where() -> None:
     assert (named.title, named.base) == ("Ours", "https://m.example")
 
 
+def front(base: str, *documents: str) -> Front:
+    return front_view("", base, "", [lock("shop")], [], [], coverage_view(PLAN, []), documents)
+
+
 def test_every_client_is_told_of_the_production_requirements() -> None:
-    files = ["requirements/office-all.txt", "requirements/shop-prod.txt"]
-    clients = client_views("https://m.example", files, private=False)
+    clients = client_views(
+        front("", "requirements/office-all.txt", "requirements/shop-prod.txt"), private=False
+    )
     assert [client.name for client in clients] == list(CLIENTS)
-    assert "https://m.example/requirements/shop-prod.txt" in clients[0].snippets[0].text
+    assert f"{PLACEHOLDER}/requirements/shop-prod.txt" in clients[0].snippets[0].text
     assert all(client.snippets for client in clients)
+
+
+@pytest.mark.parametrize("base", ["", "https://m.example"])
+def test_locks_with_urls_are_offered_where_the_url_is_known(base: str) -> None:
+    files = [
+        "requirements-prod.txt", "pylock/pylock.a-linux-x86_64.toml", "pylock/pylock.linux-x86_64.toml",
+        "pylock/pylock.windows-amd64.toml", "pylock/uv.lock.toml",
+    ]  # fmt: skip
+    (uv,) = (client for client in client_views(front(base, *files), private=False) if client.name == "uv")
+    text = "".join(snippet.text for snippet in uv.snippets)
+    for key in ("pylock/pylock.linux-x86_64.toml", "pylock/uv.lock.toml"):
+        assert (f"{base}/{key}" in text) == bool(base)
+    assert "windows" not in text
