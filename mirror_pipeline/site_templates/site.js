@@ -22,6 +22,7 @@
     all('.snippet code').forEach(function (code) {
       code.textContent = code.textContent.split(placeholder).join(base).split(host).join(location.host);
     });
+    all('.by-hand').forEach(function (note) { note.remove(); });
     var plain = document.getElementById('plain');
     if (plain && location.protocol === 'http:' && !/^(localhost|127\..*|\[::1\])$/.test(location.hostname)) {
       plain.querySelector('code').textContent = '--trusted-host ' + location.host;
