@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal, cast
 
@@ -36,6 +37,7 @@ from mirror_pipeline.domain.cloud import Cloud, Retention, StorePlace
 from mirror_pipeline.domain.coverage import Policy, SdistPolicy, WheelPolicy
 from mirror_pipeline.domain.floors import Floors
 from mirror_pipeline.domain.target import DEFAULT_PLATFORMS, NOARCH, PLATFORMS, Python
+from mirror_pipeline.errors import SettingsError
 
 Exporter = Literal["lock", "poetry"]
 
@@ -64,7 +66,13 @@ _DEFAULTS: Mapping[str, str] = {
     "MIRROR_OWNERS": "",
     "MIRROR_WEBHOOK_URL": "",
     "MIRROR_UI_URL": "",
+    "MIRROR_TITLE": "",
 }
+EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
+"""The time that pages tell, in seconds since 1970, by the convention of https://reproducible-builds.org.
+
+A variable of the environment and no key: it is for a run that is to give the same bytes as another.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,10 @@ class Settings:
     """Where failures and findings are told; a secret, as it may hold a token."""
     ui_url: str = ""
     """Where the Dagster UI is, for links to runs."""
+    title: str = ""
+    """The heading of the page for people; empty: made of the projects' names."""
+    made_at: datetime | None = None
+    """The time that pages tell, where it is given."""
     warnings: tuple[str, ...] = ()
     config: Path | None = None
     """The file that was read, None where the environment alone says everything."""
@@ -157,8 +169,23 @@ def parse_settings(text: str, environ: Mapping[str, str], root: Path, file: str 
         owners=owners(values, "MIRROR_OWNERS"),
         webhook=webhook_url(values, "MIRROR_WEBHOOK_URL"),
         ui_url=page_url(values, "MIRROR_UI_URL"),
+        title=merged["MIRROR_TITLE"],
+        made_at=_made_at(environ.get(EPOCH_VARIABLE, "").strip()),
         warnings=(*warnings, *_unknown_in_environment(environ)),
     )
+
+
+def _made_at(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromtimestamp(int(text), timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        raise SettingsError(
+            f"{EPOCH_VARIABLE}={text!r}: expected a whole number of seconds since 1970",
+            key=EPOCH_VARIABLE,
+            value=text,
+        ) from None
 
 
 def _unknown_in_environment(environ: Mapping[str, str]) -> list[str]:

@@ -21,6 +21,7 @@ _LONGEST_FIRST = (
     "test_ecs",
     "test_setup_script",
     "test_tools",
+    "test_people_in_browser",
 )
 """Modules that take minutes, mostly waiting: begun last, one of them alone would be waited for at the end."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
@@ -38,6 +39,8 @@ LINUX_ARM = "cp310-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64"
 MACOS = "cp310-abi3-macosx_11_0_arm64"
 WINDOWS = "cp310-abi3-win_amd64"
 NATIVE = (LINUX, LINUX_ARM, MACOS, WINDOWS)
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
+"""What every mirror of these tests takes for the time: two homes tell the same one."""
 TWO_PLATFORMS = "linux-x86_64,windows-amd64"
 """Enough for most tests; ``noarch`` comes by itself."""
 
@@ -57,7 +60,17 @@ compute_logs:
 """
 """Dagster's default makes a database and two processes for each run, which take longer than the run."""
 
-_OURS = ("MIRROR_", "ORBIT_", "DAGSTER_", "BUCKET_", "AWS_", "CLOUDFRONT_", "S3_", "COLUMNS")
+_OURS = (
+    "MIRROR_",
+    "ORBIT_",
+    "DAGSTER_",
+    "BUCKET_",
+    "AWS_",
+    "CLOUDFRONT_",
+    "S3_",
+    "COLUMNS",
+    "SOURCE_DATE_EPOCH",
+)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -226,7 +239,7 @@ class Workbench:
             config=PipConfig(self.upstream.url),
             retrier=Retrier(lambda _seconds: None),
         )
-        return replace(build_mirror(settings), fetcher=fetcher)
+        return replace(build_mirror(settings), fetcher=fetcher, now=lambda: NOW)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:

@@ -1,7 +1,8 @@
 """The screenshots of ``docs/images``: python -m mirror_pipeline_tests.screenshots [FOLDER]
 
 Mirrors the bundled example into a folder that is not there yet (its name can be seen in the pictures), starts
-the UI on it and a browser, and takes the pictures. Wants an index to mirror from, and Debian's chromium.
+the UI on it and a browser, and takes the pictures; first those of the site for people, served at port 8080.
+Wants an index to mirror from, and Debian's chromium.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirror_pipeline.adapters.server import serving
 from mirror_pipeline_tests.browsers import ROOT, browsing, chromium, materialized, running_ui
 
 if TYPE_CHECKING:
@@ -82,6 +84,33 @@ def damage_a_wheel(home: Path) -> None:
     path = min((home / "packages").glob("*-none-any.whl"))
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+SITE_PICTURES = (
+    ("site-front", "/", (1280, 1200), "light"),
+    ("site-project", "/project/orjson/", (1280, 1080), "light"),
+    ("site-phone", "/", (390, 844), "dark"),
+)
+"""Name, path, size and colours."""
+
+
+def picture_site(site: Path, images: Path = IMAGES) -> None:
+    """The site for people, as a desk and a phone show it."""
+    with serving(site, port=8080) as url, browsing(chromium()) as first:
+        browser = first.context.browser
+        assert browser is not None
+        for name, path, (width, height), scheme in SITE_PICTURES:
+            page = browser.new_page(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                device_scale_factor=2 if width < 500 else 1,
+            )
+            page.goto(f"{url}{path}")
+            page.wait_for_load_state("networkidle")
+            picture = images / f"{name}.png"
+            page.screenshot(path=picture)
+            print(picture, f"{picture.stat().st_size / 1000:.0f} kB")  # noqa: T201
+            page.close()
 
 
 class Camera:
@@ -151,6 +180,7 @@ def main(folder: Path = FOLDER) -> None:
     """Mirror, look, take pictures."""
     config = mirrored(folder)
     home = folder / "mirror"
+    picture_site(home / "site")
     shutil.copytree(home / "site", folder / "upstream")
     with (
         slow_index(folder / "upstream") as index,

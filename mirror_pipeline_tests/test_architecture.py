@@ -29,6 +29,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "settings": {"cloud_settings", "config_values", "domain", "errors"},
     "configuration": {"settings", "errors"},
     "edge": set(),
+    "site_templates": set(),
     "adapters": {"lockfiles", "domain", "errors"},
     "sites": {"adapters", "domain", "errors"},
     "phases": {"sites", "adapters", "lockfiles", "domain", "settings", "errors"},

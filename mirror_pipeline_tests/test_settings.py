@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
@@ -544,3 +545,15 @@ class TestAlerts:
     )
     def test_of_a_line_that_is_no_assignment_the_key_alone_is_shown(self, line: str, shown: str) -> None:
         assert str(refused(line)) == f"config.env:1: expected KEY=value, found {shown}"
+
+
+def test_the_time_that_pages_tell_comes_from_the_environment_alone() -> None:
+    assert parse().made_at is None
+    assert parse(SOURCE_DATE_EPOCH="0").made_at == datetime(1970, 1, 1, tzinfo=timezone.utc)
+    refused("SOURCE_DATE_EPOCH=0\n")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "1.5", "9" * 30, "-9999999999999"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    error = refused(SOURCE_DATE_EPOCH=text)
+    assert error.facts == {"key": "SOURCE_DATE_EPOCH", "value": text}

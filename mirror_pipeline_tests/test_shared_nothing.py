@@ -27,10 +27,11 @@ from mirror_pipeline.configuration import load_settings
 from mirror_pipeline.instance import open_instance
 from mirror_pipeline.phases.mirror import build_mirror
 from mirror_pipeline.refresh import states_now
+from mirror_pipeline.settings import EPOCH_VARIABLE
 from mirror_pipeline.staleness import State, most_upstream
 from mirror_pipeline_tests.aws_servers import Ministack, unique
 from mirror_pipeline_tests.deploy.shipped import POSTGRES_S3
-from mirror_pipeline_tests.mirrors import Workbench, workbench
+from mirror_pipeline_tests.mirrors import NOW, Workbench, workbench
 from mirror_pipeline_tests.postgres_server import Database, Postgres
 
 AT_ONCE = 2
@@ -104,6 +105,7 @@ class Machine:
             **kept,
             "PYTHONPATH": str(Path(mirror_pipeline.__file__).parents[1]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            EPOCH_VARIABLE: str(int(NOW.timestamp())),  # what the one machine takes for the time
             "MIRROR_CONFIG": str(self.root / "checkout" / "config.env"),
             **{name: str(self.root / folder) for name, folder in own.items()},
             **self.cloud.environment(),

@@ -24,7 +24,8 @@ from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, materialize
 
 PLATFORMS = ("linux-x86_64", "windows-amd64", "noarch")
 PLANS = [("wheel_plan", platform) for platform in PLATFORMS]
-PUBLICATION = [("index", None), ("s3_sync", None), ("verification_report", None)]
+INDEX = ("index", None)
+PUBLICATION = [INDEX, ("s3_sync", None), ("verification_report", None)]
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +120,8 @@ class TestAgainstTheOracle:
         ("setting", "stale"),
         [
             ({"MIRROR_SELECTION": "prod"}, [("requirements", None, "stale")]),
-            ({"MIRROR_PYTHONS": "3.12"}, [(*plan, "stale") for plan in PLANS]),
-            ({"MIRROR_SDISTS": "fallback"}, [(*plan, "stale") for plan in PLANS]),
+            ({"MIRROR_PYTHONS": "3.12"}, [(*plan, "stale") for plan in (*PLANS, INDEX)]),
+            ({"MIRROR_SDISTS": "fallback"}, [(*plan, "stale") for plan in (*PLANS, INDEX)]),
             ({"MIRROR_CONCURRENCY": "2"}, []),
         ],
     )
@@ -187,6 +188,7 @@ class TestWhy:
             "lock": "what is there is not what was recorded",
             "requirements": "its code or settings changed",
             "wheel_plan": "its code or settings changed",
+            "index": "its code or settings changed",
         }
 
     def test_a_changed_dependency_is_named(self, bench: Workbench) -> None:

@@ -77,8 +77,11 @@ def wheel(
     requires: Sequence[str] = (),
     payload: int = 0,
     metadata: bool = True,
+    told: str = "",
 ) -> Dist:
     """A wheel (PEP 427) with one module. ``payload`` adds that many incompressible bytes.
+
+    ``told`` is what METADATA says besides, lines of header fields.
 
     ``metadata=False`` leaves METADATA out: such a wheel exists, but nobody can install it.
     """
@@ -88,7 +91,8 @@ def wheel(
     if payload:
         members[f"{module}/payload.bin"] = noise(f"{stem}-{tag}", payload)
     if metadata:
-        members[f"{stem}.dist-info/METADATA"] = metadata_text(name, version, requires_python, requires)
+        text = metadata_text(name, version, requires_python, requires)
+        members[f"{stem}.dist-info/METADATA"] = text + told.encode()
     members[f"{stem}.dist-info/WHEEL"] = _wheel_text(tag)
     members[f"{stem}.dist-info/RECORD"] = _record(members, f"{stem}.dist-info/RECORD")
     return Dist(canonicalize_name(name), version, f"{stem}-{tag}.whl", _zipped(members), requires_python)

@@ -108,7 +108,7 @@ class RemoteWheelStore:
         sha256 = artifact.sha256
         if sha256 in self._arrived:
             return self._arrived[sha256]
-        if sha256 in known and not thoroughly:
+        if sha256 in known and not thoroughly and _says_all(known[sha256]):
             return known[sha256]
         found = self._objects.get(self._key(sha256, f"{artifact.file}{_METADATA}"))
         told = described(found.content) if found else None
@@ -186,3 +186,8 @@ class RemoteWheelStore:
 
 def _is_wanted(file: str, wanted: Collection[str]) -> bool:
     return file in wanted or file.removesuffix(_METADATA) in wanted
+
+
+def _says_all(metadata: CoreMetadata | None) -> bool:
+    """Whether an earlier wheel set has all that pages say: before pages for people it had no ``about``."""
+    return metadata is None or metadata.about is not None

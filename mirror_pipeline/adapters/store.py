@@ -26,6 +26,7 @@ from typing_extensions import Self
 
 from mirror_pipeline.adapters.files import disk_errors, sha256_of, write_atomically
 from mirror_pipeline.adapters.side_by_side import side_by_side
+from mirror_pipeline.domain.about import about_of
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.wheelset import CoreMetadata
 
@@ -221,8 +222,9 @@ class Incoming:
 
 def described(content: bytes) -> CoreMetadata:
     """What pages say of core metadata."""
-    requires = parse_email(content)[0].get("requires_python")
-    return CoreMetadata(hashlib.sha256(content).hexdigest(), len(content), requires or None)
+    told = parse_email(content)[0]
+    requires = told.get("requires_python") or None
+    return CoreMetadata(hashlib.sha256(content).hexdigest(), len(content), requires, about_of(told))
 
 
 def metadata_in(wheel: Path) -> bytes | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mirror_pipeline.domain.target import supported_pythons
+from mirror_pipeline.domain.target import Python, supported_pythons
 from mirror_pipeline.phases.mirror import Mirror
 
 LOCK = "lock"
@@ -66,8 +66,8 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
         LOCK: _version(3, _read(mirror), *kept),
         REQUIREMENTS: _version(3, _asked_of_the_lock(mirror), *kept),
         WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy), *kept),
-        WHEELS: _version(2, (), *kept),
-        INDEX: _version(3, (settings.platforms, settings.cloud.public_url), *kept),
+        WHEELS: _version(3, (), *kept),
+        INDEX: _version(3, _shown(mirror, pythons), *kept),
         S3_SYNC: _version(2, mirror.site.identity, *kept),
         VERIFICATION_REPORT: _version(2, mirror.site.identity, *kept),
         INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),
@@ -82,6 +82,13 @@ def _read(mirror: Mirror) -> object:
         for paths in (settings.projects, settings.requirements_dev)
     ]
     return places, settings.allow_unhashed
+
+
+def _shown(mirror: Mirror, pythons: Sequence[Python]) -> object:
+    """What pages say: the coverage of what is planned for, the title, and where the mirror is."""
+    settings = mirror.settings
+    covered = settings.platforms, tuple(map(str, pythons)), settings.policy
+    return covered, settings.title, settings.cloud.public_url, bool(settings.cloud.login)
 
 
 def _kept(mirror: Mirror) -> Sequence[object]:

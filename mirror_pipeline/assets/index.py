@@ -26,7 +26,7 @@ def build(mirror: Mirror, version: str, automation: dg.AutomationCondition[Any])
         automation_condition=automation,
         required_resource_keys={graph.RESOURCE},
         output_required=False,
-        description="Project pages as HTML (PEP 503) and JSON (PEP 691), relocated locks, and the manifest.",
+        description="Project pages as HTML (PEP 503), JSON (PEP 691) and for people, locks, the manifest.",
     )
     @in_turn
     def index(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

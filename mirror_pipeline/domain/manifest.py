@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
@@ -117,6 +117,12 @@ def make_manifest(
             files[beside] = _entry(beside, item.metadata.sha256, item.metadata.size, wanted_by)
     projects = {lock.project: Project(lock.format, lock.requires_python) for lock in locks}
     return Manifest(requirements, tuple(sorted(platforms)), files, projects)
+
+
+def with_page(manifest: Manifest, key: str, content: bytes) -> Manifest:
+    """The manifest with another content of one page."""
+    entry = _entry(key, hashlib.sha256(content).hexdigest(), len(content))
+    return replace(manifest, files={**manifest.files, key: entry})
 
 
 def _entry(key: str, sha256: str, size: int, wanted_by: Iterable[str] = ()) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from mirror_pipeline.domain.about import About
 from mirror_pipeline.domain.artifact import Artifact
 
 
@@ -31,6 +32,8 @@ class CoreMetadata:
     sha256: str
     size: int
     requires_python: str | None = None
+    about: About | None = None
+    """What pages for people say of it; None in what was written before there were any."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

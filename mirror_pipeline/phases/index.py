@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import tomli_w
 
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import asking_conditions
-from mirror_pipeline.domain.manifest import Manifest, make_manifest
+from mirror_pipeline.domain.manifest import Manifest, make_manifest, with_page
 from mirror_pipeline.domain.pages import page_files
+from mirror_pipeline.domain.people import FRONT
 from mirror_pipeline.domain.project_names import lock_names
 from mirror_pipeline.domain.requirements import Pinned, pylock
 from mirror_pipeline.domain.scenarios import offered
@@ -18,6 +20,7 @@ from mirror_pipeline.domain.target import NOARCH, PLATFORMS
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.people import pages_for_people
 from mirror_pipeline.phases.relocation import uv_locks
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
@@ -47,6 +50,10 @@ class Made:
     """What the stored index was made from, apart from that big document: it is asked often."""
 
     requirements: str
+    content: str = ""
+    """Digest of the manifest that the index would have if it told no time."""
+    refreshed: str = ""
+    """The time that it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +76,35 @@ def make_index(mirror: Mirror) -> Indexed:
     sets = [load_wheels(mirror, platform) for platform in mirror.settings.platforms]
     refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
-    documents = _documents(requirements, sets, mirror.settings.cloud.public_url)
+    documents = dict(_documents(requirements, sets, mirror.settings.cloud.public_url))
     held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
-    locks = {key: text.encode() for key, text in uv_locks(mirror, requirements.locks, held)}
-    contents = {**page_files(projects), **dict(documents), **locks}
-    manifest = make_manifest(
+    documents.update((key, text.encode()) for key, text in uv_locks(mirror, requirements.locks, held))
+    people = pages_for_people(mirror, requirements, sets, projects, documents)
+    contents = {**page_files(projects), **documents, **people.pages}
+    timeless = make_manifest(
         requirements.version,
         mirror.settings.platforms,
         contents,
         (item for files in projects.values() for item in files),
         requirements.locks,
     )
+    made = _made(mirror, requirements.version, timeless.digest)
+    contents[FRONT] = people.front(datetime.fromisoformat(made.refreshed))
+    manifest = with_page(timeless, FRONT, contents[FRONT])
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)
     mirror.documents.write(DOCUMENT, index)
-    mirror.documents.write(MADE, Made(requirements.version))
+    mirror.documents.write(MADE, made)
     return Indexed(index, manifest.digest, previous, {found.platform: found.size for found in sets})
+
+
+def _made(mirror: Mirror, requirements: str, content: str) -> Made:
+    """The time is the clock's, to the minute, where anything else changed; else it is the one told before."""
+    before, given = mirror.documents.find(MADE, Made), mirror.settings.made_at
+    if given is None and before and before.refreshed and before.content == content:
+        return Made(requirements, content, before.refreshed)
+    now = (given or mirror.now()).replace(second=0, microsecond=0)
+    return Made(requirements, content, now.isoformat())
 
 
 def refuse_half_a_change(mirror: Mirror, requirements: str) -> None:

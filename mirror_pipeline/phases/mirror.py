@@ -36,6 +36,8 @@ class Mirror:
     """Whether a rollback that holds the site ends with the next publication."""
     repair: bool = False
     """Whether the next publication looks behind the books, and writes again what was changed."""
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    """The clock of pages for people, in UTC."""
 
 
 def build_mirror(settings: Settings, progress: Progress | None = None) -> Mirror:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from mirror_pipeline.adapters.objects import ObjectStore
 from mirror_pipeline.adapters.remote_store import RemoteWheelStore
 from mirror_pipeline.adapters.store import Store, WheelStore
+from mirror_pipeline.domain.about import About
 from mirror_pipeline.domain.wheelset import CoreMetadata
 from mirror_pipeline.errors import StorageError
 from mirror_pipeline_tests.adapters.conftest import BUCKETS, bucket_of
@@ -23,7 +24,7 @@ EPOCH = wheel("epoch", "1!2.0+cpu", "cp312-cp312-manylinux_2_17_x86_64")
 SOURCE = sdist("source")
 BARE = wheel("bare", metadata=False)
 METADATA = metadata_text("alpha", "1.0", ">=3.9", ())
-TOLD = CoreMetadata(hashlib.sha256(METADATA).hexdigest(), len(METADATA), ">=3.9")
+TOLD = CoreMetadata(hashlib.sha256(METADATA).hexdigest(), len(METADATA), ">=3.9", About())
 PREFIX = "shop/packages/"
 
 Machine = Callable[[str], Store]
@@ -198,6 +199,15 @@ def test_what_an_earlier_set_says_of_metadata_is_believed(shop: Shop) -> None:
     found = shop.machine("two", objects).described([ALPHA.artifact(), BARE.artifact()], known)
     assert found == {ALPHA.file: TOLD, BARE.file: None}
     assert objects.requests == 0
+
+
+def test_what_a_set_of_an_earlier_release_left_unsaid_is_read_again(shop: Shop) -> None:
+    put(shop.machine("one"), ALPHA)
+    objects = MemoryObjects(shop.bucket)
+    known = {ALPHA.sha256: replace(TOLD, about=None)}
+    found = shop.machine("two", objects).described([ALPHA.artifact()], known)
+    assert found == {ALPHA.file: TOLD}
+    assert objects.requests == 1
 
 
 def test_metadata_that_is_gone_is_taken_from_the_wheel_and_written_again(shop: Shop) -> None:

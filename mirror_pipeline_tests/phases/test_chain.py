@@ -77,6 +77,9 @@ def test_what_is_published(world: World) -> None:
         "simple/index.v1_json",
         *(f"simple/{project}/index.html" for project in projects),
         *(f"simple/{project}/index.v1_json" for project in projects),
+        "index.html",
+        *(f"project/{project}/index.html" for project in projects),
+        *(f"assets/{name}" for name in ("mark.svg", "site.css", "site.js")),
         *(f"packages/{file}" for file in MIRRORED),
         *(f"packages/{file}.metadata" for file in MIRRORED),
     }

@@ -17,6 +17,7 @@ from mirror_pipeline.phases.wheels import Gathered
 from mirror_pipeline.settings import parse_settings
 from mirror_pipeline.sites.site import Outcome
 from mirror_pipeline_tests.locks import LockedPackage, package, poetry_lock, poetry_pyproject
+from mirror_pipeline_tests.mirrors import NOW
 from mirror_pipeline_tests.upstreams import FakeUpstream
 from mirror_pipeline_tests.wheels import Dist, sdist, wheel
 
@@ -78,7 +79,7 @@ class World:
             config=PipConfig(self.upstream.url),
             retrier=Retrier(lambda _seconds: None),
         )
-        return replace(build_mirror(settings), fetcher=fetcher)
+        return replace(build_mirror(settings), fetcher=fetcher, now=lambda: NOW)
 
     @property
     def home(self) -> Path:
