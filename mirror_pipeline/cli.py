@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from gc import set_threshold
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,6 +33,7 @@ from mirror_pipeline.configuration import CONFIG_VARIABLE, load_settings
 from mirror_pipeline.errors import InterruptedByUserError, MirrorError, StorageError, UsageError
 
 _PORT = click.IntRange(0, 65535)
+_FILE = click.Path(path_type=Path)
 _GROUPS = (cli_infra, cli_tokens)
 """Modules with a ``group`` of commands and their functions, ``COMMANDS``."""
 
@@ -156,9 +158,13 @@ def drift(call: Invocation, *, accepted: tuple[str, ...]) -> Answer:
 @_command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=_PORT)
-def serve(call: Invocation, *, host: str, port: int) -> Answer:
-    """Serve the published directory over HTTP."""
-    return serving_commands.serve_command(call, host=host, port=port)
+@click.option("--tls-cert", "certificate", metavar="FILE", type=_FILE, help="Certificate and chain, PEM.")
+@click.option("--tls-key", "key", metavar="FILE", type=_FILE, help="Its key, PEM.")
+@click.option("--access-log", metavar="FILE", help="Append a line for each request; '-' is stdout.")
+@click.option("--metrics/--no-metrics", default=True, show_default=True, help="Counters at /metrics.")
+def serve(call: Invocation, **how: Any) -> Answer:
+    """Serve the published directory over HTTP or HTTPS."""
+    return serving_commands.serve_command(call, serving_commands.Serving(**how))
 
 
 @_command("ui")

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from mirror_pipeline import results
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirror_pipeline import __version__, results
 from mirror_pipeline.commands import Answer, Invocation
-from mirror_pipeline.errors import DocumentError
+from mirror_pipeline.errors import DocumentError, UsageError
 from mirror_pipeline.phases.tokens import watched
 
+if TYPE_CHECKING:
+    from mirror_pipeline.adapters.access_log import AccessLog
+    from mirror_pipeline.adapters.server import Extras
 
-def serve_command(call: Invocation, *, host: str, port: int) -> Answer:
+_STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How to serve."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    access_log: str | None = None
+    """A file, or ``-`` for standard output."""
+    metrics: bool = True
+
+
+def serve_command(call: Invocation, how: Serving) -> Answer:
     """Serve the published directory until interrupted."""
     from mirror_pipeline.adapters.server import serve
 
@@ -23,8 +48,34 @@ def serve_command(call: Invocation, *, host: str, port: int) -> Answer:
     def tell(url: str) -> None:
         call.progress.say(f"serving {site} at {url}/simple/ (Ctrl-C ends it)")
 
-    serve(site, host, port, tell, watched(call.settings))
+    with _extras(call, how) as extras:
+        serve(site, how.host, how.port, tell, watched(call.settings), extras)
     return {"status": "ok", "site": str(site)}, results.OK
+
+
+@contextmanager
+def _extras(call: Invocation, how: Serving) -> Iterator[Extras]:
+    """What was asked for besides, checked before anything listens."""
+    from mirror_pipeline.adapters.certificates import server_context
+    from mirror_pipeline.adapters.server import OFFICE_GRACE, Extras
+
+    if (how.certificate is None) != (how.key is None):
+        raise UsageError("--tls-cert and --tls-key belong together")
+    tls = server_context(how.certificate, how.key) if how.certificate and how.key else None
+    log = _access_log(call, how.access_log)
+    try:
+        yield Extras(log, tls, how.metrics, __version__, OFFICE_GRACE)
+    finally:
+        if log:
+            log.close()
+
+
+def _access_log(call: Invocation, where: str | None) -> AccessLog | None:
+    from mirror_pipeline.adapters.access_log import AccessLog
+
+    if where == _STDOUT and call.json:
+        raise UsageError("--access-log - and --json both want standard output", hint="log to a file")
+    return AccessLog(None if where == _STDOUT else Path(where)) if where else None
 
 
 def ui_command(call: Invocation, *, host: str, port: int) -> Answer:

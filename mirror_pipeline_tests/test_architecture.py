@@ -63,7 +63,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "command_alerts": {"commands", "domain", "errors", "phases"},
     "drift_commands": {"adapters", "commands", "domain", "phases", "results"},
-    "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results"},
+    "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results", ""},
     "cli": {
         "adapters", "cli_infra", "cli_tokens", "command_alerts", "commands", "configuration",
         "drift_commands", "errors", "history_commands", "refresh_commands", "results", "serving_commands", "",
@@ -79,8 +79,8 @@ KNOW_DAGSTER = {
 }  # fmt: skip
 PURE = {"domain", "lockfiles", "cloud_settings", "config_values", "settings", "errors"}
 HTTP = {
-    "aiohttp", "boto3", "botocore", "http", "httpx", "obstore", "pycurl", "requests", "socketserver",
-    "starlette", "urllib.request", "urllib3", "uvicorn",
+    "aiohttp", "boto3", "botocore", "granian", "http", "httptools", "httpx", "obstore", "pycurl", "requests",
+    "socketserver", "starlette", "urllib.request", "urllib3", "uvicorn", "uvloop",
 }  # fmt: skip
 IO_MODULES = HTTP | {
     "fcntl", "glob", "multiprocessing", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys",

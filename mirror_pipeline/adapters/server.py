@@ -1,66 +1,70 @@
-"""The published directory over HTTP: Starlette answers, uvicorn listens.
+"""The published directory over HTTP: an event loop in a thread of its own, and listening.
 
-What belongs here: sockets, signals, and the part of HTTP that needs the bytes (RFC 9110: validators,
-conditions, ranges). What does not: which key answers a path and with which headers (``domain.serving``),
-which file that is (``adapters.site_files``), or who may read (``domain.tokens``).
+What belongs here: sockets that listen, starting and ending. What does not: connections
+(``adapters.connection``) and what is answered on them (``adapters.service``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import logging
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from io import FileIO
+from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+import uvloop
 
+from mirror_pipeline.adapters.access_log import AccessLog
+from mirror_pipeline.adapters.connection import Connection
+from mirror_pipeline.adapters.host import Host
+from mirror_pipeline.adapters.service import Admits, Service, everybody
 from mirror_pipeline.adapters.signals import signals_interrupt
-from mirror_pipeline.adapters.site_files import Etags, FoundFile, LiveGeneration
-from mirror_pipeline.domain.serving import File, Redirect, client_has, requested_range, route
-from mirror_pipeline.domain.tokens import Admission
+from mirror_pipeline.adapters.site_files import Site
+from mirror_pipeline.domain.metrics import Metrics
 from mirror_pipeline.errors import PortInUseError
 
-Admits = Callable[[str | None], Admission]
-"""What becomes of a request with this ``Authorization`` header."""
-
-_CHUNK = 256 * 1024
-_LOGIN_WANTED = {"www-authenticate": 'Basic realm="mirror"', "cache-control": "no-store"}
-
-_log = logging.getLogger(__name__)
+OFFICE_GRACE = 10.0
+_SHORT_GRACE = 2.0
+_HANDSHAKE_SECONDS = 10.0
+_BACKLOG = 512
 
 
-def _everybody(_authorization: str | None) -> Admission:
-    return Admission.PUBLIC
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What an office mirror has, and a server for a moment has not."""
+
+    log: AccessLog | None = None
+    tls: ssl.SSLContext | None = None
+    metrics: bool = False
+    version: str = ""
+    grace: float = _SHORT_GRACE
+    """Seconds for running answers when it is told to end."""
 
 
-def create_app(site: Path, etags: Etags | None = None, admits: Admits = _everybody) -> Starlette:
-    """Serve what ``site`` leads to at the moment of each request, to those that ``admits`` lets in then.
-
-    ``etags`` gives the SHA-256 of keys and replaces the generation's own ``manifest.json``.
-    """
-    return Starlette(routes=[_EveryPath(site, etags, admits)])
+NOTHING = Extras()
 
 
 def serve(
-    site: Path, host: str, port: int, on_ready: Callable[[str], None], admits: Admits = _everybody
+    site: Path,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    admits: Admits = everybody,
+    extras: Extras = Extras(grace=OFFICE_GRACE),
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, then return. ``on_ready`` gets the base URL, without a trailing slash.
 
-    Only for the main thread, where signals arrive.
+    Running downloads have some time to end; a second signal ends them. Only for the main thread, where
+    signals arrive.
     """
     with signals_interrupt():
         try:
-            with serving(site, host, port, admits) as url:
+            with serving(site, host, port, admits, extras) as url:
                 on_ready(url)
                 threading.Event().wait()
         except KeyboardInterrupt:
@@ -68,165 +72,106 @@ def serve(
 
 
 @contextmanager
-def serving(site: Path, host: str = "127.0.0.1", port: int = 0, admits: Admits = _everybody) -> Iterator[str]:
+def serving(
+    site: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    admits: Admits = everybody,
+    extras: Extras = NOTHING,
+) -> Iterator[str]:
     """Serve in a background thread for the length of a block; the value is the base URL, as in ``serve``."""
     listener = _listen(host, port)
-    server = _Server(_configuration(create_app(site, admits=admits)))
-    # A daemon, so that a second Ctrl-C while it finishes its downloads ends the process at once.
-    thread = threading.Thread(target=server.run, args=([listener],), name="mirror-server", daemon=True)
     try:
-        thread.start()
-        # The socket already listens: whoever connects before uvicorn is up waits in its backlog.
-        yield _base_url(host, listener)
+        metrics = Metrics()
+        service = Service(Site(site), admits, metrics if extras.metrics else None, extras.version)
+        server = _Server(listener, service, metrics, extras)
+        with server.running():
+            yield _base_url(host, listener, "https" if extras.tls else "http")
     finally:
-        server.should_exit = True
-        thread.join()
         listener.close()
 
 
-def _configuration(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,  # seconds for open downloads
-    )
+class _Server:
+    """An event loop in a thread."""
 
+    def __init__(self, listener: socket.socket, service: Service, metrics: Metrics, extras: Extras) -> None:
+        self._listener, self._service, self._metrics, self._extras = listener, service, metrics, extras
+        self._ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._grace = 0.0
 
-class _Server(uvicorn.Server):
-    """uvicorn, but a client that stopped reading leaves no half-closed connection behind."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Listening when the block begins, ended when it is over."""
+        # A daemon: nothing that it does is worth keeping a process for.
+        thread = threading.Thread(target=self._run, name="mirror-server", daemon=True)
+        thread.start()
+        loop = self._ready.result()
+        try:
+            yield
+        finally:
+            try:
+                self._end(loop, self._extras.grace)
+                thread.join()
+            except KeyboardInterrupt:
+                self._end(loop, 0.0)
+                thread.join()
+                raise
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+    def _run(self) -> None:
+        loop = uvloop.new_event_loop()
+        try:
+            loop.run_until_complete(self._live(loop))
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+        finally:
+            loop.close()
+
+    async def _live(self, loop: asyncio.AbstractEventLoop) -> None:
+        host = Host(loop, self._service, self._metrics, self._extras.log)
+        self._told = asyncio.Event()
+        listening = await loop.create_server(
+            lambda: Connection(host),
+            sock=self._listener,
+            backlog=_BACKLOG,
+            ssl=self._extras.tls,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._extras.tls else None,
+        )
+        sweeping = loop.create_task(host.sweep())
+        self._ready.set_result(loop)
+        await self._told.wait()
+        listening.close()
+        self._told.clear()
+        draining = loop.create_task(host.drain(self._grace))
+        again = loop.create_task(self._told.wait())
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            draining.cancel()
+            await host.drain(0.0)
+        for task in (again, sweeping):
+            task.cancel()
+        await asyncio.gather(draining, again, sweeping, return_exceptions=True)
+        host.close()
+
+    def _end(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
+        """Called from outside, once or twice."""
+        self._grace = grace
+        loop.call_soon_threadsafe(self._told.set)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=512)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
         busy = getattr(error, "errno", None) == errno.EADDRINUSE
         reason = "another program listens there" if busy else getattr(error, "strerror", None) or error
         raise PortInUseError(f"cannot listen at {host}:{port}: {reason}", host=host, port=port) from error
 
 
-def _base_url(host: str, listener: socket.socket) -> str:
+def _base_url(host: str, listener: socket.socket, scheme: str) -> str:
     """Address to call: an address that stands for every interface is no address to connect to."""
     name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     port = listener.getsockname()[1]
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-class _EveryPath(BaseRoute):
-    """One route for all, because the table of paths is ``domain.serving`` and not Starlette's."""
-
-    def __init__(self, site: Path, etags: Etags | None, admits: Admits) -> None:
-        self._site, self._etags, self._admits = site, etags, admits
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await run_in_threadpool(self._answer, Request(scope))
-        await response(scope, receive, send)
-
-    def _answer(self, request: Request) -> Response:
-        """Method, then login, then path: the function at CloudFront's edge goes the same way."""
-        if request.method not in ("GET", "HEAD"):
-            return _message(405, "Method Not Allowed", {"allow": "GET, HEAD"})
-        admission = self._admits(",".join(request.headers.getlist("authorization")) or None)
-        if admission is Admission.REFUSED:
-            return _message(401, "Unauthorized", _LOGIN_WANTED)
-        if admission is Admission.UNKNOWN:
-            return _message(503, "Service Unavailable", {"cache-control": "no-store"})
-        response = self._answer_admitted(request)
-        if admission is Admission.GRANTED:  # a cache that others share would let them in
-            response.headers["cache-control"] = response.headers["cache-control"].replace("public", "private")
-        return response
-
-    def _answer_admitted(self, request: Request) -> Response:
-        try:
-            return _answer_from(LiveGeneration.live(self._site, self._etags), request)
-        except FileNotFoundError:  # pruned between the look and the opening
-            return _message(404, "Not Found")
-        except OSError:
-            _log.exception("cannot answer %r", request.scope["path"])
-            return _message(500, "Internal Server Error", {"cache-control": "no-store"})
-
-
-def _answer_from(generation: LiveGeneration, request: Request) -> Response:
-    accept = ",".join(request.headers.getlist("accept")) or None
-    path = request.scope["raw_path"].decode("latin-1")  # undecoded: ``%2f`` still differs from a slash
-    outcome = route(path, accept, lambda _: True)  # looked up once, below
-    if isinstance(outcome, Redirect):
-        return _message(301, "Moved Permanently", {"location": outcome.location})
-    if isinstance(outcome, File) and (found := generation.find(outcome.key)):
-        return _file(outcome, found, request)
-    return _message(404, "Not Found")
-
-
-def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    common = {"cache-control": "public, max-age=10", "x-content-type-options": "nosniff"}
-    return Response(f"{text}\n", status, {**common, **(headers or {})}, media_type="text/plain")
-
-
-def _file(file: File, found: FoundFile, request: Request) -> Response:
-    headers = {
-        "content-type": file.content_type,
-        "cache-control": file.cache_control,
-        "etag": found.etag,
-        "accept-ranges": "bytes",
-        "x-content-type-options": "nosniff",
-        **({"vary": "Accept"} if file.vary else {}),
-    }
-    if client_has(found.etag, ",".join(request.headers.getlist("if-none-match"))):
-        return Response(status_code=304, headers=headers)
-    if request.method == "HEAD":  # ranges are defined for GET alone (RFC 9110 §14.2)
-        return Response(headers={**headers, "content-length": str(found.size)})
-    # Equal exactly, so neither a date nor a weak validator counts (RFC 9110 §13.1.5).
-    current = request.headers.get("if-range", found.etag) == found.etag
-    wanted = requested_range(request.headers.get("range", ""), found.size) if current else None
-    return _content(found, wanted, headers)
-
-
-def _content(found: FoundFile, wanted: range | None, headers: dict[str, str]) -> Response:
-    if wanted is not None and not wanted:
-        return _message(416, "Range Not Satisfiable", {"content-range": f"bytes */{found.size}"})
-    if wanted is not None:
-        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{found.size}"
-    status, span = (200, range(found.size)) if wanted is None else (206, wanted)
-    headers["content-length"] = str(len(span))
-    source = FileIO(found.path)
-    if len(span) > _CHUNK:
-        return _Stream(source, span, status, headers)
-    with source:
-        return Response(b"".join(_chunks(source, span)), status, headers)
-
-
-def _chunks(source: FileIO, span: range) -> Iterator[bytes]:
-    """Read a span in pieces; a file that turns out shorter ends early, which the client sees as a cut."""
-    source.seek(span.start)
-    left = len(span)
-    while left and (chunk := source.read(min(left, _CHUNK))):
-        left -= len(chunk)
-        yield chunk
-
-
-class _Stream(StreamingResponse):
-    """Starlette's own file response opens by name after the headers are out; here the file is open before."""
-
-    def __init__(self, source: FileIO, span: range, status: int, headers: Mapping[str, str]) -> None:
-        super().__init__(_chunks(source, span), status, headers)
-        self._source = source
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._source.close()
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"

@@ -20,6 +20,9 @@ from mirror_pipeline.domain.artifact import is_safe_file_name
 HTML_PAGE = "index.html"
 JSON_PAGE = "index.v1_json"
 
+HEALTH, METRICS = "/healthz", "/metrics"
+"""Beside the site, for those who watch over a server: no key is ever found there."""
+
 SIMPLE_JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATED = "public, max-age=60, stale-while-revalidate=300"

@@ -140,6 +140,12 @@ def admit(book: TokenBook, authorization: str | None) -> Admission:
     return Admission.GRANTED if known else Admission.REFUSED
 
 
+def name_in(authorization: str | None) -> str:
+    """Who says to be asking: the name that goes with a secret, '' where there is no login."""
+    login = _login(authorization or "")
+    return "" if login is None else login.decode("latin-1").partition(":")[0]
+
+
 def _has(book: TokenBook, digest: str) -> bool:
     """Compare with every token, each in constant time: how long it takes tells nothing."""
     return any([hmac.compare_digest(token.sha256, digest) for token in book.tokens])  # noqa: C419

@@ -19,7 +19,7 @@ def test_many_that_ask_at_once_have_the_manifest_read_once(tmp_path: Path) -> No
 
     def look(_number: int) -> LiveGeneration:
         together.wait()
-        return LiveGeneration.live(tmp_path, None)
+        return LiveGeneration.live(tmp_path)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(look, range(AT_ONCE)))

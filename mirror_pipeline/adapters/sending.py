@@ -1,0 +1,116 @@
+"""Sending a span of a file to a socket: the kernel copies it, or with TLS this process does, in pieces.
+
+What belongs here: one span, as fast as its client reads. What does not: what is sent, and when a client that
+reads nothing has been waited for long enough (``adapters.connection``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from stat import S_ISREG
+
+from mirror_pipeline.domain.answers import Span
+
+_AT_ONCE = 1 << 20
+"""Bytes for one client before others have their turn."""
+_PIECE = 256 * 1024
+
+
+def opened(span: Span) -> int:
+    """A descriptor of the file that was looked up. A link in its place is not followed."""
+    file = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    stat = os.fstat(file)
+    if not S_ISREG(stat.st_mode) or stat.st_size != span.size:
+        os.close(file)
+        raise FileNotFoundError(f"{span.path}: another file than the one that was looked up")
+    return file
+
+
+class CopiedByTheKernel:
+    """``sendfile`` on a duplicate of the connection's socket, which nobody else writes to meanwhile."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        socket: int,
+        head: bytes,
+        file: int,
+        span: Span,
+        ended: Callable[[bool], None],
+    ) -> None:
+        """``ended`` is called once, with whether everything was sent; not after ``stop``."""
+        self._loop, self._file, self._ended = loop, file, ended
+        self._socket = os.dup(socket)
+        self._head, self._at, self._stop = head, span.start, span.stop
+        self._waits = False
+        self.sent = 0
+
+    def go_on(self) -> None:
+        """Send until the client has to read first, or for one turn."""
+        try:
+            whole = self._tried()
+        except BlockingIOError:
+            whole = None
+        except OSError:
+            whole = False
+        if whole is not None:
+            self.stop()
+            self._ended(whole)
+        elif not self._waits:
+            self._waits = True
+            self._loop.add_writer(self._socket, self.go_on)
+
+    def _tried(self) -> bool | None:
+        """Whether it all was sent; None while there is more."""
+        if self._head:
+            self._head = self._head[os.write(self._socket, self._head) :]
+            if self._head:
+                return None
+        count = os.sendfile(self._socket, self._file, self._at, min(self._stop - self._at, _AT_ONCE))
+        self._at += count
+        self.sent += count
+        if count == 0:  # the file was cut
+            return False
+        return True if self._at == self._stop else None
+
+    def stop(self) -> None:
+        """Let go of both files."""
+        if self._socket >= 0:
+            if self._waits:
+                self._loop.remove_writer(self._socket)
+            os.close(self._socket)
+            os.close(self._file)
+            self._socket = -1
+
+
+class CopiedInPieces:
+    """Reads and writes by turns, for a connection that encrypts."""
+
+    def __init__(self, transport: asyncio.Transport, head: bytes, file: int, span: Span) -> None:
+        self._transport, self._file = transport, file
+        self._head, self._at, self._stop = head, span.start, span.stop
+        self.sent = 0
+
+    def go_on(self) -> bool | None:
+        """Write one piece: whether it all was written; None while there is more."""
+        try:
+            piece = os.pread(self._file, min(self._stop - self._at, _PIECE), self._at)
+        except OSError:
+            piece = b""
+        self._at += len(piece)
+        self.sent += len(piece)
+        if piece:
+            self._transport.write(self._head + piece)
+            self._head = b""
+            if self._at < self._stop:
+                return None
+        self.stop()
+        return bool(piece)
+
+    def stop(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
