@@ -5,7 +5,8 @@ in which there is nothing but the mirror. ``test_clients.py`` runs the matrix, `
 outcome (``client_matrix_doc.py``).
 
 Clients are named by ``TEST_POETRY``, ``TEST_PDM``, ``TEST_PIPENV``, ``TEST_PIP_COMPILE`` and ``TEST_HATCH``
-or found on PATH; ``TEST_PIPS`` names a folder with a pip in a folder per version (``.ci/run`` makes them all).
+or found on PATH; ``TEST_PIPS`` names a folder with a pip in a folder per version (``.ci/run`` makes all of
+them).
 """
 
 from __future__ import annotations
