@@ -19,6 +19,7 @@ from mirror_pipeline import (
     __version__,
     cli_infra,
     cli_tokens,
+    client_commands,
     command_alerts,
     commands,
     drift_commands,
@@ -30,6 +31,7 @@ from mirror_pipeline import (
 from mirror_pipeline.adapters.progress import for_terminal
 from mirror_pipeline.commands import Answer, Invocation
 from mirror_pipeline.configuration import CONFIG_VARIABLE, load_settings
+from mirror_pipeline.domain.snippets import CLIENTS
 from mirror_pipeline.errors import InterruptedByUserError, MirrorError, StorageError, UsageError
 
 _PORT = click.IntRange(0, 65535)
@@ -153,6 +155,23 @@ def verify(call: Invocation) -> Answer:
 def drift(call: Invocation, *, accepted: tuple[str, ...]) -> Answer:
     """Ask upstream what it changed since the files were pinned; remove nothing."""
     return drift_commands.drift_command(call, accepted=accepted)
+
+
+@_command("client-config")
+@click.option("--url", help="The mirror's URL (default: MIRROR_PUBLIC_URL, or where 'serve' listens).")
+@click.option(
+    "--private/--public",
+    "private",
+    default=None,
+    help="Say how the login is given (default: whether the mirror has tokens).",
+)
+@click.option("--file", metavar="NAME", help="Only what belongs into this file, without headings.")
+@click.argument("client", type=click.Choice(CLIENTS))
+def client_config(
+    call: Invocation, *, client: str, url: str | None, private: bool | None, file: str | None
+) -> Answer:
+    """Print what CLIENT needs to use the mirror, to be copied or redirected."""
+    return client_commands.client_config_command(call, client=client, url=url, private=private, file=file)
 
 
 @_command("serve")

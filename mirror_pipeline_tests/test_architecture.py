@@ -64,9 +64,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "command_alerts": {"commands", "domain", "errors", "phases"},
     "drift_commands": {"adapters", "commands", "domain", "phases", "results"},
     "serving_commands": {"adapters", "commands", "errors", "instance", "phases", "results", ""},
+    "client_commands": {"commands", "domain", "errors", "phases", "results"},
     "cli": {
-        "adapters", "cli_infra", "cli_tokens", "command_alerts", "commands", "configuration",
-        "drift_commands", "errors", "history_commands", "refresh_commands", "results", "serving_commands", "",
+        "adapters", "cli_infra", "cli_tokens", "client_commands", "command_alerts", "commands",
+        "configuration", "domain", "drift_commands", "errors", "history_commands", "refresh_commands",
+        "results", "serving_commands", "",
     },
     "__main__": {"cli"},
     "": set(),

@@ -67,7 +67,7 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
         REQUIREMENTS: _version(3, _asked_of_the_lock(mirror), *kept),
         WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy), *kept),
         WHEELS: _version(2, (), *kept),
-        INDEX: _version(2, settings.platforms, *kept),
+        INDEX: _version(3, (settings.platforms, settings.cloud.public_url), *kept),
         S3_SYNC: _version(2, mirror.site.identity, *kept),
         VERIFICATION_REPORT: _version(2, mirror.site.identity, *kept),
         INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Any
+from urllib.parse import quote
 
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
@@ -76,8 +77,13 @@ def pylock(
     locks: Sequence[Pinned],
     artifacts: Mapping[str, Artifact],
     prefix: str,
+    environments: Sequence[Marker] = (),
 ) -> Mapping[str, Any]:
     """A PEP 751 document of what the mirror holds, its files at ``prefix`` + file name.
+
+    ``prefix`` is a path relative to the document, or a URL: then entries have ``url`` and no ``path``, since
+    installers take the path where there are both, and uv takes it from the working directory where the
+    document itself was given by URL. ``environments`` are those that the files suffice for; none is all.
 
     ``artifacts`` maps file names to what is mirrored; files of a pin that are not among them are left
     out, and so is a pin with none: what lies outside the mirror is not for its lock to name.
@@ -93,6 +99,7 @@ def pylock(
     asked = normalized(reduce(or_, (one.offered for one in locks), Selection()))
     document = Pylock(
         lock_version=Version("1.0"),
+        environments=list(environments) or None,
         requires_python=_requires_python([one.lock for one in locks]),
         extras=[canonicalize_name(name) for name in sorted(asked.extras)] or None,
         dependency_groups=sorted(asked.groups) or None,
@@ -125,7 +132,13 @@ def _package_table(package: Package) -> Mapping[str, Any]:
 
 
 def _file_table(file: PackageWheel | PackageSdist) -> Mapping[str, Any]:
-    fields = {"name": file.name, "path": file.path, "size": file.size, "hashes": dict(file.hashes)}
+    fields = {
+        "name": file.name,
+        "url": file.url,
+        "path": file.path,
+        "size": file.size,
+        "hashes": dict(file.hashes),
+    }
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -138,8 +151,10 @@ def _packages(
     pin: Pin, marker: Marker | None, artifacts: Mapping[str, Artifact], prefix: str
 ) -> Iterator[Package]:
     held = [artifacts[file.name] for file in pin.files if _is_held(file.name, file.sha256, artifacts)]
-    wheels = [_wheel(artifact, prefix) for artifact in held if wheel_tags(artifact.file)]
-    sdist = next((_sdist(artifact, prefix) for artifact in held if is_sdist(artifact.file)), None)
+    wheels = [PackageWheel(**_file(artifact, prefix)) for artifact in held if wheel_tags(artifact.file)]
+    sdist = next(
+        (PackageSdist(**_file(artifact, prefix)) for artifact in held if is_sdist(artifact.file)), None
+    )
     if wheels or sdist:  # of some pins there are only kinds of files that no installer takes any more
         yield Package(name=pin.name, version=pin.version, marker=marker, wheels=wheels or None, sdist=sdist)
 
@@ -148,22 +163,15 @@ def _is_held(file: str, sha256: str, artifacts: Mapping[str, Artifact]) -> bool:
     return file in artifacts and artifacts[file].sha256 == sha256
 
 
-def _wheel(artifact: Artifact, prefix: str) -> PackageWheel:
-    return PackageWheel(
-        name=artifact.file,
-        path=f"{prefix}{artifact.file}",
-        size=artifact.size,
-        hashes={"sha256": artifact.sha256},
-    )
-
-
-def _sdist(artifact: Artifact, prefix: str) -> PackageSdist:
-    return PackageSdist(
-        name=artifact.file,
-        path=f"{prefix}{artifact.file}",
-        size=artifact.size,
-        hashes={"sha256": artifact.sha256},
-    )
+def _file(artifact: Artifact, prefix: str) -> dict[str, Any]:
+    by_url = "://" in prefix
+    place = f"{prefix}{quote(artifact.file, safe='!') if by_url else artifact.file}"
+    return {
+        "name": artifact.file,
+        "url" if by_url else "path": place,
+        "size": artifact.size,
+        "hashes": {"sha256": artifact.sha256},
+    }
 
 
 def _distinct(locks: Sequence[Sequence[Package]]) -> list[Package]:

@@ -10,14 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from ipaddress import ip_address
 from shlex import quote as for_shell
-from textwrap import dedent
-from urllib.parse import quote, urlsplit
 
-_AS_IT_IS = "%/:@[]~+,=-._"
-"""What may stand in a URL and means nothing to TOML, YAML or a shell; brackets are quoted for a shell."""
+from mirror_pipeline.domain.snippet_parts import Address, Part, exported, filled, netrc, trusted_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,103 +29,29 @@ class Snippet:
     """Ends with a line break."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mirror:
-    """A mirror's addresses, and what tools want to know about them."""
-
-    base: str
-    private: bool
-    requirements: str
-    lock: str
-
-    @property
-    def index(self) -> str:
-        return f"{self.base}/simple/"
-
-    @property
-    def wanted(self) -> str:
-        """The requirements file's URL."""
-        return f"{self.base}/{self.requirements}"
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base).hostname or ""
-
-    @property
-    def secure(self) -> bool:
-        return urlsplit(self.base).scheme == "https"
-
-    @property
-    def on_this_machine(self) -> bool:
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    @property
-    def distrusted(self) -> str:
-        """Host and port that pip does not fetch from unless it is told to; '' where it does."""
-        return "" if self.secure or self.on_this_machine else urlsplit(self.base).netloc
-
-    def with_login(self, login: str) -> str:
-        """The index's URL with a login before the host, for tools that replace variables there."""
-        return self.index.replace("://", f"://{login}@", 1) if self.private else self.index
-
-
-_Part = tuple[str, str, str, str]
-"""Title, language, file, text."""
-
-
 def snippets(
     client: str,
     base: str,
     *,
     private: bool = False,
     requirements: str = "requirements-prod.txt",
-    lock: str = "pylock/pylock.linux-x86_64.toml",
+    lock: str = "",
+    uv_lock: str = "",
 ) -> tuple[Snippet, ...]:
     """What ``client`` (one of ``CLIENTS``) needs for the mirror at ``base``, the most useful first.
 
-    ``base`` has no slash at its end. ``requirements`` and ``lock`` are keys of what the mirror publishes.
+    ``base`` has no slash at its end. ``requirements``, ``lock`` (PEP 751, for one platform) and ``uv_lock``
+    are keys of what the mirror publishes; without the last two there are no snippets for them. Both name
+    files by URL, which takes a mirror that knows its own (``MIRROR_PUBLIC_URL``).
     """
-    mirror = _Mirror(quote(base, safe=_AS_IT_IS), private, requirements, lock)
+    mirror = Address.of(base, private, requirements, lock, uv_lock)
     return tuple(
         Snippet(client, title, language, file, text)
         for title, language, file, text in _WRITERS[client](mirror)
     )
 
 
-def _filled(text: str, **values: str) -> str:
-    """A text without its indentation, with the values in it. A line that is nothing but an empty one goes."""
-    lines = []
-    for line in dedent(text).strip("\n").splitlines():
-        if values.get(line.strip()[1:-1]) != "":
-            lines.append(reduce(_with_value, values.items(), line))
-    return "\n".join(lines) + "\n"
-
-
-def _with_value(line: str, item: tuple[str, str]) -> str:
-    return line.replace(f"{{{item[0]}}}", item[1])
-
-
-def _netrc(mirror: _Mirror) -> Iterator[_Part]:
-    """The login for every tool that reads netrc; such a file is read by its owner alone."""
-    if mirror.private:
-        text = f"machine {mirror.host} login NAME password TOKEN\n"
-        yield "The login (chmod 600 ~/.netrc)", "netrc", "~/.netrc", text
-
-
-def _exported(mirror: _Mirror, title: str, prefix: str) -> Iterator[_Part]:
-    if mirror.private:
-        text = f"export {prefix}_USERNAME=NAME\nexport {prefix}_PASSWORD=TOKEN\n"
-        yield title, "bash", "", text
-
-
-def _trusted_option(mirror: _Mirror) -> str:
-    return f"--trusted-host {for_shell(mirror.distrusted)} \\" if mirror.distrusted else ""
-
-
-def _pip(mirror: _Mirror) -> Iterator[_Part]:
+def _pip(mirror: Address) -> Iterator[Part]:
     text = """
         python -m pip install \\
             --index-url {index} \\
@@ -138,36 +59,51 @@ def _pip(mirror: _Mirror) -> Iterator[_Part]:
             --require-hashes -r {wanted}
     """
     index, wanted = for_shell(mirror.index), for_shell(mirror.wanted)
-    command = _filled(text, index=index, trusted=_trusted_option(mirror), wanted=wanted)
+    command = filled(text, index=index, trusted=trusted_option(mirror), wanted=wanted)
     yield "What the lock pins, with its hashes", "bash", "", command
     trusted = f"trusted-host = {mirror.distrusted}" if mirror.distrusted else ""
-    settings = _filled("[global]\nindex-url = {index}\n{trusted}", index=mirror.index, trusted=trusted)
+    settings = filled("[global]\nindex-url = {index}\n{trusted}", index=mirror.index, trusted=trusted)
     yield "For always", "ini", "~/.config/pip/pip.conf", settings
-    yield from _netrc(mirror)
+    yield from netrc(mirror)
 
 
-def _uv(mirror: _Mirror) -> Iterator[_Part]:
+def _uv(mirror: Address) -> Iterator[Part]:
     project = """
         [[tool.uv.index]]
         name = "mirror"
         url = "{index}"
         default = true
     """
+    if mirror.uv_lock:
+        yield (
+            "A project whose lock is mirrored: the same lock, with the mirror's URLs",
+            "bash",
+            "",
+            _uv_lock(mirror),
+        )
     title = "A project: then 'uv lock' once, since uv.lock names where files come from"
-    yield title, "toml", "pyproject.toml", _filled(project, index=mirror.index)
+    yield title, "toml", "pyproject.toml", filled(project, index=mirror.index)
     text = """
         uv pip sync \\
             --default-index {index} \\
             --require-hashes {wanted}
     """
-    command = _filled(text, index=for_shell(mirror.index), wanted=for_shell(mirror.wanted))
+    command = filled(text, index=for_shell(mirror.index), wanted=for_shell(mirror.wanted))
     yield "What the lock pins, with its hashes", "bash", "", command
-    yield from _exported(mirror, "The login for the index 'mirror' of a project", "UV_INDEX_MIRROR")
-    yield from _netrc(mirror)
+    if mirror.lock:
+        text = f"uv pip sync {for_shell(f'{mirror.base}/{mirror.lock}')}\n"
+        yield "All that is mirrored for a platform (PEP 751)", "bash", "", text
+    yield from exported(mirror, "The login for the index 'mirror' of a project", "UV_INDEX_MIRROR")
+    yield from netrc(mirror)
 
 
-def _poetry(mirror: _Mirror) -> Iterator[_Part]:
-    text = _filled(
+def _uv_lock(mirror: Address) -> str:
+    login, url = " --netrc" if mirror.private else "", for_shell(f"{mirror.base}/{mirror.uv_lock}")
+    return f"curl -fsS{login} -o uv.lock {url}\nuv sync --frozen --default-index {for_shell(mirror.index)}\n"
+
+
+def _poetry(mirror: Address) -> Iterator[Part]:
+    text = filled(
         """
         [[tool.poetry.source]]
         name = "mirror"
@@ -177,11 +113,11 @@ def _poetry(mirror: _Mirror) -> Iterator[_Part]:
         index=mirror.index,
     )
     yield "A project: then 'poetry lock' once", "toml", "pyproject.toml", text
-    yield from _exported(mirror, "The login for the source 'mirror'", "POETRY_HTTP_BASIC_MIRROR")
+    yield from exported(mirror, "The login for the source 'mirror'", "POETRY_HTTP_BASIC_MIRROR")
 
 
-def _pdm(mirror: _Mirror) -> Iterator[_Part]:
-    text = _filled(
+def _pdm(mirror: Address) -> Iterator[Part]:
+    text = filled(
         """
         [[tool.pdm.source]]
         name = "pypi"
@@ -192,11 +128,11 @@ def _pdm(mirror: _Mirror) -> Iterator[_Part]:
         trusted="verify_ssl = false" if mirror.distrusted else "",
     )
     yield "A project: then 'pdm lock --update-reuse' once", "toml", "pyproject.toml", text
-    yield from _exported(mirror, "The login for the source 'pypi'", "PDM_PYPI")
+    yield from exported(mirror, "The login for the source 'pypi'", "PDM_PYPI")
 
 
-def _pipenv(mirror: _Mirror) -> Iterator[_Part]:
-    text = _filled(
+def _pipenv(mirror: Address) -> Iterator[Part]:
+    text = filled(
         """
         [[source]]
         name = "mirror"
@@ -207,11 +143,11 @@ def _pipenv(mirror: _Mirror) -> Iterator[_Part]:
         verified="true" if mirror.secure else "false",
     )
     yield "A project, in place of its other sources: then 'pipenv lock' once", "toml", "Pipfile", text
-    yield from _exported(mirror, "The login that the Pipfile names", "MIRROR")
+    yield from exported(mirror, "The login that the Pipfile names", "MIRROR")
 
 
-def _pip_tools(mirror: _Mirror) -> Iterator[_Part]:
-    text = _filled(
+def _pip_tools(mirror: Address) -> Iterator[Part]:
+    text = filled(
         """
         [tool.pip-tools]
         index-url = "{index}"
@@ -227,11 +163,11 @@ def _pip_tools(mirror: _Mirror) -> Iterator[_Part]:
         silent="emit-trusted-host = false" if mirror.distrusted else "",
     )
     yield "A project, for pip-compile and pip-sync", "toml", "pyproject.toml", text
-    yield from _netrc(mirror)
+    yield from netrc(mirror)
 
 
-def _hatch(mirror: _Mirror) -> Iterator[_Part]:
-    text = _filled(
+def _hatch(mirror: Address) -> Iterator[Part]:
+    text = filled(
         """
         [tool.hatch.envs.default.env-vars]
         PIP_INDEX_URL = "{index}"
@@ -242,10 +178,10 @@ def _hatch(mirror: _Mirror) -> Iterator[_Part]:
         trusted=f'PIP_TRUSTED_HOST = "{mirror.distrusted}"' if mirror.distrusted else "",
     )
     yield "An environment, whether hatch fills it by pip or by uv", "toml", "pyproject.toml", text
-    yield from _netrc(mirror)
+    yield from netrc(mirror)
 
 
-def _docker(mirror: _Mirror) -> Iterator[_Part]:
+def _docker(mirror: Address) -> Iterator[Part]:
     text = """
         # syntax=docker/dockerfile:1
         FROM python:3.13-slim
@@ -254,16 +190,16 @@ def _docker(mirror: _Mirror) -> Iterator[_Part]:
                 {trusted}
                 --require-hashes -r {wanted}
     """
-    secret = "--mount=type=secret,id=netrc,target=/root/.netrc " if mirror.private else ""
+    secret = "--mount=type=secret,id=netrc NETRC=/run/secrets/netrc " if mirror.private else ""
     index, wanted = for_shell(mirror.index), for_shell(mirror.wanted)
-    written = _filled(text, secret=secret, index=index, trusted=_trusted_option(mirror), wanted=wanted)
+    written = filled(text, secret=secret, index=index, trusted=trusted_option(mirror), wanted=wanted)
     yield "An image", "dockerfile", "Dockerfile", written
     options = [
         *(["--network=host"] if mirror.on_this_machine else []),
         *(['--secret id=netrc,src="$HOME/.netrc"'] if mirror.private else []),
     ]
     yield "Build it", "bash", "", f"docker build {' '.join([*options, '-t shop'])} .\n"
-    yield from _netrc(mirror)
+    yield from netrc(mirror)
 
 
 _JOB = """
@@ -294,8 +230,8 @@ _LOG_IN = """\
           printf 'machine %s login %s password %s\\n' {host} "$MIRROR_NAME" "$MIRROR_TOKEN" >> ~/.netrc"""
 
 
-def _github_actions(mirror: _Mirror) -> Iterator[_Part]:
-    written = _filled(
+def _github_actions(mirror: Address) -> Iterator[Part]:
+    written = filled(
         _JOB,
         login=_LOG_IN if mirror.private else "",
         index=mirror.index,
@@ -307,7 +243,7 @@ def _github_actions(mirror: _Mirror) -> Iterator[_Part]:
     yield title, "yaml", ".github/workflows/install.yml", written
 
 
-_WRITERS: Mapping[str, Callable[[_Mirror], Iterator[_Part]]] = {
+_WRITERS: Mapping[str, Callable[[Address], Iterator[Part]]] = {
     "pip": _pip,
     "uv": _uv,
     "poetry": _poetry,

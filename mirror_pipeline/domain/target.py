@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
@@ -67,6 +68,13 @@ class Platform:
     platform_machine: str
     tag_arch: str
     libc: str = ""
+
+    @property
+    def marker(self) -> Marker:
+        """What is true of machines of that kind, as a marker (PEP 508). It cannot tell musl from glibc."""
+        return Marker(
+            f'sys_platform == "{self.sys_platform}" and platform_machine == "{self.platform_machine}"'
+        )
 
     @property
     def platform_tags(self) -> tuple[str, ...]:

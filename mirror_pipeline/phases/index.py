@@ -14,10 +14,11 @@ from mirror_pipeline.domain.pages import page_files
 from mirror_pipeline.domain.project_names import lock_names
 from mirror_pipeline.domain.requirements import Pinned, pylock
 from mirror_pipeline.domain.scenarios import offered
-from mirror_pipeline.domain.target import NOARCH
+from mirror_pipeline.domain.target import NOARCH, PLATFORMS
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.relocation import uv_locks
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
@@ -68,7 +69,10 @@ def make_index(mirror: Mirror) -> Indexed:
     sets = [load_wheels(mirror, platform) for platform in mirror.settings.platforms]
     refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
-    contents = {**page_files(projects), **dict(_documents(requirements, sets))}
+    documents = _documents(requirements, sets, mirror.settings.cloud.public_url)
+    held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
+    locks = {key: text.encode() for key, text in uv_locks(mirror, requirements.locks, held)}
+    contents = {**page_files(projects), **dict(documents), **locks}
     manifest = make_manifest(
         requirements.version,
         mirror.settings.platforms,
@@ -130,8 +134,11 @@ def is_in_step(mirror: Mirror) -> bool:
     )
 
 
-def _documents(requirements: Requirements, sets: Sequence[WheelSet]) -> Iterator[tuple[str, bytes]]:
-    """Requirement files, and locks per platform that point into the mirror."""
+def _documents(
+    requirements: Requirements, sets: Sequence[WheelSet], public_url: str
+) -> Iterator[tuple[str, bytes]]:
+    """Requirement files, and locks per platform that point into the mirror: by URL where one is known."""
+    packages = f"{public_url}/packages/" if public_url else "../packages/"
     for key, text in requirements.texts.items():
         if key != PYLOCK:
             yield key, text.encode()
@@ -144,7 +151,7 @@ def _documents(requirements: Requirements, sets: Sequence[WheelSet]) -> Iterator
         if found.platform != NOARCH:
             artifacts = _artifacts((found, pure))
             for name, chosen in _named_locks(pinned, found.platform).items():
-                document = pylock(chosen, artifacts, "../packages/")
+                document = pylock(chosen, artifacts, packages, [PLATFORMS[found.platform].marker])
                 yield f"pylock/pylock.{name}.toml", tomli_w.dumps(document).encode()
 
 

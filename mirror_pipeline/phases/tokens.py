@@ -106,6 +106,19 @@ def token_store(settings: Settings) -> TokenStore:
     return ObjectTokens(S3Objects(Aws(cloud)))
 
 
+def is_private(settings: Settings) -> bool:
+    """Whether clients need a login, as far as this machine knows: no request is made.
+
+    Of a bucket that is told by ``MIRROR_LOGIN``, without which a private one could not be verified either.
+    """
+    if settings.cloud.mode != "directory":
+        return bool(settings.cloud.login)
+    try:
+        return FileTokens(settings.home / TOKENS).read().book.private
+    except MirrorError:  # the file is damaged: a server of it lets nobody in
+        return True
+
+
 def access_of(settings: Settings) -> Access:
     """Book and edge as configured; makes no request."""
     store, cloud = token_store(settings), settings.cloud

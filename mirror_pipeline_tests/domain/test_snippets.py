@@ -68,7 +68,9 @@ def text_of(client: str, base: str, *, private: bool = False) -> str:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("base", "private"), EVERY)
 def test_each_snippet_can_be_read(client: str, base: str, private: bool, tmp_path: Path) -> None:
-    found = snippets(client, base, private=private)
+    found = snippets(
+        client, base, private=private, lock="pylock/pylock.linux-x86_64.toml", uv_lock="pylock/uv.lock.toml"
+    )
     assert found
     assert {item.client for item in found} == {client}
     for item in found:
@@ -156,7 +158,7 @@ def test_an_image_is_built_with_the_login_mounted() -> None:
     plain, _ = snippets("docker", SECURE)
     assert "--mount" not in plain.text
     image, build, _ = snippets("docker", SECURE, private=True)
-    assert "RUN --mount=type=secret,id=netrc,target=/root/.netrc pip install" in image.text
+    assert "RUN --mount=type=secret,id=netrc NETRC=/run/secrets/netrc pip install" in image.text
     assert build.text == 'docker build --secret id=netrc,src="$HOME/.netrc" -t shop .\n'
 
 
@@ -167,6 +169,23 @@ def test_an_image_built_here_sees_this_machine() -> None:
 def test_the_files_are_those_that_the_mirror_publishes() -> None:
     found = snippets("pip", SECURE, requirements="requirements/shop-prod.txt")
     assert f"-r {SECURE}/requirements/shop-prod.txt\n" in found[0].text
+
+
+def test_locks_with_urls_are_told_where_they_are_published() -> None:
+    def told(*, private: bool) -> str:
+        found = snippets(
+            "uv",
+            SECURE,
+            private=private,
+            lock="pylock/pylock.linux-x86_64.toml",
+            uv_lock="pylock/shop/uv.lock.toml",
+        )
+        return "".join(item.text for item in found)
+
+    assert "pylock" not in text_of("uv", SECURE)
+    assert f"uv pip sync {SECURE}/pylock/pylock.linux-x86_64.toml\n" in told(private=False)
+    assert f"curl -fsS -o uv.lock {SECURE}/pylock/shop/uv.lock.toml\nuv sync --frozen" in told(private=False)
+    assert "curl -fsS --netrc -o uv.lock" in told(private=True)
 
 
 def test_a_client_nobody_knows() -> None:
