@@ -18,6 +18,7 @@ _LONGEST_FIRST = (
     "test_ui",
     "test_several_machines",
     "test_aws",
+    "test_clients",
     "test_ecs",
     "test_setup_script",
     "test_tools",
