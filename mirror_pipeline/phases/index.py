@@ -15,7 +15,7 @@ from mirror_pipeline.domain.project_names import lock_names
 from mirror_pipeline.domain.requirements import Pinned, pylock
 from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.domain.target import NOARCH
-from mirror_pipeline.domain.wheelset import WheelSet, by_project
+from mirror_pipeline.domain.wheelset import WheelSet, by_project, facts_by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
@@ -68,7 +68,8 @@ def make_index(mirror: Mirror) -> Indexed:
     sets = [load_wheels(mirror, platform) for platform in mirror.settings.platforms]
     refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
-    contents = {**page_files(projects), **dict(_documents(requirements, sets))}
+    pages = page_files(projects, facts_by_project(sets), mirror.settings.cloud.public_url)
+    contents = {**pages, **dict(_documents(requirements, sets))}
     manifest = make_manifest(
         requirements.version,
         mirror.settings.platforms,
