@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from mirror_pipeline.adapters.attesting import Attested, Attesting
 from mirror_pipeline.adapters.credentials import Credentials, Keyring
 from mirror_pipeline.adapters.downloading import Downloads
 from mirror_pipeline.adapters.file_hosts import FileHosts
@@ -135,6 +136,29 @@ class Fetcher:
                         sizes[tasks[task].file] = result
                     advance(tasks[task].file, 0 if isinstance(result, Failure) else result)
         return Fetched(sizes, {file: facts[file] for file in sizes}, _sorted(failures), pages)
+
+    def attest(
+        self, wanted: Sequence[tuple[Artifact, UpstreamFile]], progress: Progress, label: str = "provenance"
+    ) -> Attested:
+        """The provenance of files whose pages say where it lies; what cannot be had is told, and no error."""
+        if not wanted:
+            return Attested()
+        transport, _ = self._connected()
+        attesting = Attesting(transport, self._retrier, self._hosts)
+        texts, failures = dict[str, str](), list[Failure]()
+        with (
+            self._pool() as pool,
+            self._cancelling(pool),
+            progress.work(label, len(wanted), None) as advance,
+        ):
+            answers = pool.map(attesting.ask, *zip(*wanted, strict=True))
+            for (artifact, _), answer in zip(wanted, answers, strict=True):
+                if isinstance(answer, Failure):
+                    failures.append(answer)
+                else:
+                    texts[artifact.file] = answer
+                advance(artifact.file, 0 if isinstance(answer, Failure) else len(answer))
+        return Attested(texts, _sorted(failures))
 
     @contextmanager
     def _cancelling(self, pool: ThreadPoolExecutor) -> Iterator[None]:

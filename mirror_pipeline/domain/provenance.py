@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mirror_pipeline.domain.artifact import Artifact, is_safe_file_name
+from mirror_pipeline.domain.serving import INTEGRITY_TYPE, PROVENANCE
 
-ACCEPT = "application/vnd.pypi.integrity.v1+json, application/json;q=0.5, */*;q=0.1"
-SUFFIX = ".provenance"
+ACCEPT = f"{INTEGRITY_TYPE}, application/json;q=0.5, */*;q=0.1"
 MOST_BYTES = 8 * 1024 * 1024
 """More is no provenance: an attestation has about 5 KB."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -27,17 +27,17 @@ class ProvenanceError(ValueError):
 
 def key_of(project: str, file: str) -> str:
     """Where it is published."""
-    return f"simple/{project}/{file}{SUFFIX}"
+    return f"simple/{project}/{file}{PROVENANCE}"
 
 
 def has_place(file: str) -> bool:
     """Whether the provenance of a file can be published under its name: the longest names leave no room."""
-    return is_safe_file_name(f"{file}{SUFFIX}")
+    return is_safe_file_name(f"{file}{PROVENANCE}")
 
 
 def relative_url(file: str) -> str:
     """Its URL from the page of its project."""
-    return quote(f"{file}{SUFFIX}", safe="!")
+    return quote(f"{file}{PROVENANCE}", safe="!")
 
 
 def absolute_url(base: str, project: str, file: str) -> str | None:

@@ -18,6 +18,7 @@ from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import WheelSet, by_project, facts_by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.provenance import provenance_pages
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
@@ -69,7 +70,7 @@ def make_index(mirror: Mirror) -> Indexed:
     refuse_half_a_change(mirror, requirements.version)
     projects = by_project(sets)
     pages = page_files(projects, facts_by_project(sets), mirror.settings.cloud.public_url)
-    contents = {**pages, **dict(_documents(requirements, sets))}
+    contents = {**pages, **dict(provenance_pages(mirror, sets)), **dict(_documents(requirements, sets))}
     manifest = make_manifest(
         requirements.version,
         mirror.settings.platforms,
