@@ -6,7 +6,7 @@ And whose a project's name is (PEP 708): nothing is stated that nobody said, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def tell_everything(upstream: FakeUpstream) -> None:
     upstream.add(WINDOWS, yanked=True)
     upstream.add(CHECKER, upload_time=TIME)
     upstream.say("alpha", tracks=[OWNER])
-    upstream.say("native", tracks=reversed(BOTH), alternates=["https://c.example/native/"])  # type: ignore[arg-type]
+    upstream.say("native", tracks=BOTH[::-1], alternates=["https://c.example/native/"])
     upstream.mark("alpha", "deprecated", 'use <"beta"> & be "happy"')
     upstream.mark("checker", "archived")
 
@@ -53,13 +53,13 @@ def page(world: World, project: str) -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def other(tmp_path: Path, world: World) -> Iterator[World]:
+def other(tmp_path: Path, world: World) -> World:
     """A world for the second mirror, with the same lock."""
     folder = tmp_path / "other"
     folder.mkdir()
     second = World(folder, world.upstream)
     second.lock(*PACKAGES)
-    yield second
+    return second
 
 
 @pytest.mark.parametrize("pages", ["negotiated", "html"])
@@ -139,7 +139,7 @@ def test_what_was_told_of_a_project_stays(world: World, upstream: FakeUpstream) 
 
 
 def test_an_index_that_only_this_machine_knows_is_not_named(world: World, upstream: FakeUpstream) -> None:
-    """It may be a proxy of somebody's else names, and its address may hold a secret in its path."""
+    """It may be a proxy, which owns no name, and its address may hold a secret in its path."""
     run(world.mirror())
     assert upstream.host not in json.dumps([page(world, name) for name in ("alpha", "native")])
 
