@@ -29,7 +29,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +42,8 @@ from typing_extensions import Self
 from mirror_pipeline_tests.wheels import Dist
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+_Locations = tuple[tuple[str, ...], tuple[str, ...]]
+"""What a project tracks, and its alternate locations."""
 _FOREVER = sys.maxsize
 _PATIENCE = 120.0  # seconds after which a test that waits for nothing fails instead of hanging
 
@@ -71,6 +73,8 @@ class Listed:
     requires_python: str | None
     yanked: str | bool
     upload_time: str | None
+    provenance: str | None
+    """The full URL that the page states."""
 
 
 @dataclass(slots=True)
@@ -117,6 +121,7 @@ class FakeUpstream:
         self._tls = tls
         self._projects: dict[str, dict[str, Listed]] = {}
         self._marks: dict[str, dict[str, str]] = {}
+        self._locations: dict[str, _Locations] = {}
         self._contents: dict[str, bytes] = {}
         self._replaced: dict[str, tuple[bytes, str | None]] = {}
         self._faults: dict[str, list[_Fault]] = {}
@@ -176,6 +181,11 @@ class FakeUpstream:
         """Path of a project page."""
         return f"/simple/{project}/"
 
+    @staticmethod
+    def provenance_of(dist: Dist) -> str:
+        """Path of a file's provenance."""
+        return f"/integrity/{dist.project}/{dist.version}/{dist.file}/provenance"
+
     def path_of(self, dist: Dist) -> str:
         """Path of a file."""
         return self._projects[dist.project][dist.file].path
@@ -190,6 +200,7 @@ class FakeUpstream:
         sha256: str | None = "",
         yanked: str | bool = False,
         upload_time: str | None = None,
+        provenance: bytes | None = None,
         listed: bool = True,
     ) -> Dist:
         """Offer a file; adding it again changes what its page says.
@@ -199,9 +210,14 @@ class FakeUpstream:
         """
         place = path or f"/files/{dist.file}"
         stated = dist.sha256 if sha256 == "" else sha256
-        entry = Listed(dist.file, place, stated, dist.size, dist.requires_python, yanked, upload_time)
+        attested = f"{self.root}{self.provenance_of(dist)}" if provenance is not None else None
+        entry = Listed(
+            dist.file, place, stated, dist.size, dist.requires_python, yanked, upload_time, attested
+        )
         with self.guard:
             self._contents[place] = dist.content
+            if provenance is not None:
+                self._contents[self.provenance_of(dist)] = provenance
             if listed:
                 self._projects.setdefault(dist.project, {})[dist.file] = entry
         return dist
@@ -222,6 +238,11 @@ class FakeUpstream:
             self._marks[project] = {"status": status, **({"reason": reason} if reason else {})}
             if status == "quarantined":
                 self._projects[project] = {}
+
+    def say(self, project: str, *, tracks: Sequence[str] = (), alternates: Sequence[str] = ()) -> None:
+        """Say of a project where else it is (PEP 708)."""
+        with self.guard:
+            self._locations[project] = (tuple(tracks), tuple(alternates))
 
     # Faults that end.
 
@@ -347,16 +368,22 @@ class FakeUpstream:
 
     def _page(self, project: str, accept: str) -> tuple[bytes, str]:
         files = [self._projects[project][name] for name in sorted(self._projects[project])]
-        mark = self._marks.get(project, {})
+        mark, where = self._marks.get(project, {}), self._locations.get(project, ((), ()))
         if self.pages == "negotiated" and SIMPLE_JSON in accept:
-            return _as_json(project, files, mark), SIMPLE_JSON
-        return _as_html(project, files, mark), "text/html; charset=utf-8"
+            return _as_json(project, files, mark, where), SIMPLE_JSON
+        return _as_html(project, files, mark, where), "text/html; charset=utf-8"
 
 
-def _as_html(project: str, files: list[Listed], mark: Mapping[str, str]) -> bytes:
+def _as_html(project: str, files: list[Listed], mark: Mapping[str, str], where: _Locations) -> bytes:
     names = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
     told = {"pypi:repository-version": "1.4", **{names[key]: value for key, value in mark.items()}}
-    metas = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in told.items()]
+    tracks, alternates = where
+    said = [
+        *told.items(),
+        *(("pypi:tracks", url) for url in tracks),
+        *(("pypi:alternate-locations", url) for url in alternates),
+    ]
+    metas = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in said]
     title = f"<title>Links for {project}</title>"
     lines = ["<!DOCTYPE html>", "<html>", "<head>", *metas, title, "</head>", "<body>"]
     for entry in files:
@@ -366,17 +393,21 @@ def _as_html(project: str, files: list[Listed], mark: Mapping[str, str]) -> byte
             attributes["data-requires-python"] = entry.requires_python
         if entry.yanked is not False:
             attributes["data-yanked"] = "" if entry.yanked is True else entry.yanked
+        if entry.provenance:
+            attributes["data-provenance"] = entry.provenance
         written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
         lines.append(f"<a {written}>{html.escape(entry.file)}</a><br>")
     return "\n".join([*lines, "</body>", "</html>", ""]).encode()
 
 
-def _as_json(project: str, files: list[Listed], mark: Mapping[str, str]) -> bytes:
+def _as_json(project: str, files: list[Listed], mark: Mapping[str, str], where: _Locations) -> bytes:
+    tracks, alternates = where
     document = {
-        "meta": {"api-version": "1.4"},
+        "meta": {"api-version": "1.4", **({"tracks": tracks} if tracks else {})},
         "name": project,
         "files": [_json_entry(entry) for entry in files],
         **({"project-status": mark} if mark else {}),
+        **({"alternate-locations": alternates} if alternates else {}),
     }
     return json.dumps(document).encode()
 
@@ -393,6 +424,8 @@ def _json_entry(entry: Listed) -> dict[str, Any]:
         known["requires-python"] = entry.requires_python
     if entry.upload_time:
         known["upload-time"] = entry.upload_time
+    if entry.provenance:
+        known["provenance"] = entry.provenance
     return known
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from mirror_pipeline.adapters.attesting import Attested, Attesting
 from mirror_pipeline.adapters.credentials import Credentials, Keyring
 from mirror_pipeline.adapters.downloading import Downloads
 from mirror_pipeline.adapters.file_hosts import FileHosts
@@ -26,6 +27,7 @@ from mirror_pipeline.adapters.upstream import Asked, Listing, Located, Sources, 
 from mirror_pipeline.adapters.watching import Watch
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.drift import Heard
+from mirror_pipeline.domain.project_facts import ProjectFacts
 from mirror_pipeline.domain.wheelset import Failure, UpstreamFile
 
 
@@ -36,6 +38,8 @@ class Fetched:
     sizes: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, UpstreamFile] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    pages: Mapping[str, ProjectFacts] = field(default_factory=dict)
+    """What project pages say besides, by ``UpstreamFile.page``."""
 
 
 class Fetcher:
@@ -78,9 +82,9 @@ class Fetcher:
             return Fetched()
         _, upstream = self._connected()
         with self._pool() as pool, self._cancelling(pool):
-            facts, failures = _merged(pool.map(upstream.locate, _by_project(artifacts)))
+            facts, failures, pages = _merged(pool.map(upstream.locate, _by_project(artifacts)))
         sizes = {file: fact.size for file, fact in facts.items() if fact.size is not None}
-        return Fetched(sizes, facts, _sorted(failures))
+        return Fetched(sizes, facts, _sorted(failures), pages)
 
     def listings(self, asked: Sequence[Asked]) -> Mapping[Asked, Listing]:
         """Every file of projects, index by index in the order of priority; nothing is downloaded.
@@ -115,7 +119,7 @@ class Fetcher:
         transport, upstream = self._connected()
         downloads = Downloads(transport, store, self._retrier, self._hosts)
         with self._pool() as pool, self._cancelling(pool):
-            facts, failures = _merged(pool.map(upstream.locate, _by_project(artifacts)))
+            facts, failures, pages = _merged(pool.map(upstream.locate, _by_project(artifacts)))
             found = [(artifact, facts[artifact.file]) for artifact in artifacts if artifact.file in facts]
             found.sort(key=lambda pair: -(pair[1].size or 0))  # the longest first: no long tail at the end
             total = sum(fact.size or 0 for _, fact in found) or None
@@ -131,7 +135,30 @@ class Fetcher:
                     else:
                         sizes[tasks[task].file] = result
                     advance(tasks[task].file, 0 if isinstance(result, Failure) else result)
-        return Fetched(sizes, {file: facts[file] for file in sizes}, _sorted(failures))
+        return Fetched(sizes, {file: facts[file] for file in sizes}, _sorted(failures), pages)
+
+    def attest(
+        self, wanted: Sequence[tuple[Artifact, UpstreamFile]], progress: Progress, label: str = "provenance"
+    ) -> Attested:
+        """The provenance of files whose pages say where it lies; what cannot be had is told, and no error."""
+        if not wanted:
+            return Attested()
+        transport, _ = self._connected()
+        attesting = Attesting(transport, self._retrier, self._hosts)
+        texts, failures = dict[str, str](), list[Failure]()
+        with (
+            self._pool() as pool,
+            self._cancelling(pool),
+            progress.work(label, len(wanted), None) as advance,
+        ):
+            answers = pool.map(attesting.ask, *zip(*wanted, strict=True))
+            for (artifact, _), answer in zip(wanted, answers, strict=True):
+                if isinstance(answer, Failure):
+                    failures.append(answer)
+                else:
+                    texts[artifact.file] = answer
+                advance(artifact.file, 0 if isinstance(answer, Failure) else len(answer))
+        return Attested(texts, _sorted(failures))
 
     @contextmanager
     def _cancelling(self, pool: ThreadPoolExecutor) -> Iterator[None]:
@@ -158,13 +185,17 @@ def _by_project(artifacts: Sequence[Artifact]) -> Iterator[list[Artifact]]:
         yield list(group)
 
 
-def _merged(parts: Iterable[Located]) -> tuple[dict[str, UpstreamFile], list[Failure]]:
+def _merged(
+    parts: Iterable[Located],
+) -> tuple[dict[str, UpstreamFile], list[Failure], dict[str, ProjectFacts]]:
     facts: dict[str, UpstreamFile] = {}
     failures: list[Failure] = []
+    pages: dict[str, ProjectFacts] = {}
     for part in parts:
         facts.update(part.files)
         failures.extend(part.failures)
-    return facts, failures
+        pages.update(part.pages)
+    return facts, failures, pages
 
 
 def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -23,13 +23,13 @@ from mirror_pipeline.adapters.retrying import Retrier, StatusError
 from mirror_pipeline.adapters.transport import Transport
 from mirror_pipeline.adapters.urls import index_key, is_on_disk, redacted, split_login
 from mirror_pipeline.domain.drift import Page
+from mirror_pipeline.domain.project_facts import NOTHING, ProjectFacts
 from mirror_pipeline.domain.simple_page import (
     ACCEPT,
     PageError,
     Wanted,
     is_project_page,
-    read_page,
-    read_status,
+    read_project,
 )
 from mirror_pipeline.domain.wheelset import UpstreamFile
 from mirror_pipeline.errors import UpstreamError
@@ -38,6 +38,7 @@ _PAGE = "index.html"
 _QUICK = 1
 """zlib's level: a page of 1.7 MB shrinks to a tenth in a few milliseconds."""
 _Key = tuple[Any, ...]
+_Whole = tuple[tuple[UpstreamFile, ...], ProjectFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Pages:
         self._transport, self._retrier = transport, retrier
         self._pages: dict[_Key, _Page] = {}
         self._read: dict[_Key, Mapping[str, UpstreamFile]] = {}
+        self._said: dict[_Key, ProjectFacts] = {}
         self._turns: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
         # Python reads no two pages at once, and what a thread needed for a long one stays its own afterwards.
@@ -88,18 +90,23 @@ class Pages:
         with self._guard:
             known = self._read.get(key)
         if known is None:
-            found = self._files(index, project, lambda name, _: release_of(name) in releases)
+            found, facts = self._whole(index, project, lambda name, _: release_of(name) in releases)
             known = {file.file: file for file in found}
             with self._guard:
-                self._read[key] = known
+                self._read[key], self._said[key[:-1]] = known, facts
         return known
+
+    def facts(self, index: str, project: str) -> ProjectFacts:
+        """What the page whose files were asked for says of the project."""
+        with self._guard:
+            return self._said.get((*index_key(index), project), NOTHING)
 
     def listing(self, index: str, project: str) -> tuple[UpstreamFile, ...]:
         """Every file of a project, none with credentials in its URL. Read anew each time: keep what you need.
 
         Files on disk get the digest of their bytes where the page states none.
         """
-        files = self._files(index, project, lambda _name, _digest: True)
+        files, _ = self._whole(index, project, lambda _name, _digest: True)
         complete = _hashed if is_on_disk(index) else _without_login
         return tuple(complete(file) for file in files)
 
@@ -112,14 +119,13 @@ class Pages:
         page, shown = self._page(index, project), redacted(index)
         if not page.base:
             return Page(shown, exists=False)
-        files = self._files(index, project, lambda name, _: name in names)
-        content = zlib.decompress(page.packed)
-        if not files and not is_project_page(content, page.media):
+        files, facts = self._whole(index, project, lambda name, _: name in names)
+        if not files and not is_project_page(zlib.decompress(page.packed), page.media):
             raise _no_page(index, project, "this is no project page")
-        found = {file.file: replace(file, url="") for file in files}
-        return Page(shown, exists=True, files=found, status=read_status(content, page.media))
+        found = {file.file: replace(file, url="", provenance=None) for file in files}
+        return Page(shown, exists=True, files=found, status=facts.status)
 
-    def _files(self, index: str, project: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
+    def _whole(self, index: str, project: str, wanted: Wanted) -> _Whole:
         page = self._page(index, project)
         try:
             return self._reader.submit(_read, page, wanted).result()
@@ -152,8 +158,8 @@ class Pages:
         return self._retrier.run(url, request)
 
 
-def _read(page: _Page, wanted: Wanted) -> tuple[UpstreamFile, ...]:
-    return read_page(zlib.decompress(page.packed), page.media, page.base, wanted)
+def _read(page: _Page, wanted: Wanted) -> _Whole:
+    return read_project(zlib.decompress(page.packed), page.media, page.base, wanted)
 
 
 def release_of(file: str) -> str:

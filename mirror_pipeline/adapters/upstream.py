@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from packaging.utils import NormalizedName
@@ -21,6 +21,7 @@ from mirror_pipeline.adapters.index_pages import Pages, release_of
 from mirror_pipeline.adapters.retrying import Retrier
 from mirror_pipeline.adapters.urls import index_key, is_http, redacted
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.project_facts import NOTHING, ProjectFacts, page_of
 from mirror_pipeline.domain.wheelset import Failure, UpstreamFile
 from mirror_pipeline.errors import UpstreamError
 
@@ -48,6 +49,8 @@ class Located:
 
     files: Mapping[str, UpstreamFile] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    pages: Mapping[str, ProjectFacts] = field(default_factory=dict)
+    """What the pages of these files say of the project, by ``UpstreamFile.page``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class _Found:
     files: Mapping[str, UpstreamFile] = field(default_factory=dict)
     others: Mapping[str, Sequence[str]] = field(default_factory=dict)
     error: UpstreamError | None = None
+    page: str = ""
+    facts: ProjectFacts = NOTHING
 
 
 class Sources:
@@ -93,6 +98,14 @@ class Sources:
             )
         return (index,)
 
+    def owner_of(self, named: str | None, asked: str) -> str:
+        """The index that a pin's name belongs to, as far as anybody says so; '' where nobody does.
+
+        That is the one its lock names, else the public one where that is asked. Another index that is
+        configured may be a proxy of whatever, and its address is this machine's affair.
+        """
+        return named or (asked if index_key(asked) == self._default else "")
+
     def is_foreign(self, index: str | None) -> bool:
         """Whether an index is known from a lock only."""
         return index is not None and index_key(index) not in {*self._configured, self._default}
@@ -110,13 +123,17 @@ class Upstream:
         """Where the artifacts of one project are to be had; each is in ``files`` or in ``failures``."""
         releases = frozenset(release_of(artifact.file) for artifact in artifacts)
         results: list[UpstreamFile | Failure] = []
+        pages: dict[str, ProjectFacts] = {}
         for _, group in groupby(sorted(artifacts, key=_pin), key=_pin):
             pin = list(group)
             found = _Found() if pin[0].direct else self._find(pin, releases)
             results += [self._place(artifact, found) for artifact in pin]
+            if found.page:
+                pages[found.page] = found.facts
         return Located(
             {result.file: result for result in results if isinstance(result, UpstreamFile)},
             tuple(result for result in results if isinstance(result, Failure)),
+            pages,
         )
 
     def listing(self, asked: Asked) -> Listing:
@@ -140,10 +157,17 @@ class Upstream:
                     others[file.file].append(str(file.sha256))
                 if fitting:
                     self._choose(artifacts[0], index)
-                    return _Found(index, fitting, others)
+                    where, facts = self._said(index, artifacts[0])
+                    return _Found(index, fitting, others, page=where, facts=facts)
         except UpstreamError as error:
             return _Found(error=error)
         return _Found(others=others)
+
+    def _said(self, index: str, pin: Artifact) -> tuple[str, ProjectFacts]:
+        """Which page lists a pin, and what it says; whose name it is, where the page leaves that open."""
+        facts, owner = self._pages.facts(index, pin.project), self._sources.owner_of(pin.index, index)
+        page = f"{redacted(owner or index).rstrip('/')}/{pin.project}/"
+        return page, replace(facts, tracks=facts.tracks or page_of(owner, pin.project))
 
     def _order(self, pin: Artifact) -> tuple[str, ...]:
         """Which indexes to ask for a pin; once one has served a file of it, that one alone."""
@@ -167,7 +191,7 @@ class Upstream:
             self._hosts.check_link(file.url, index)
         except RefusedError as error:
             return Failure(artifact.file, artifact.project, str(error), permanent=True)
-        return file
+        return replace(file, page=found.page if index else "")
 
     def _counts_url(self, artifact: Artifact, found: _Found) -> bool:
         """Whether a file may be taken from the URL in the lock: never around an index that was configured.

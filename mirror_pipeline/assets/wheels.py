@@ -59,6 +59,7 @@ def _metadata(gathered: Gathered) -> Mapping[str, Any]:
     wheels, before = gathered.wheels, gathered.previous
     sizes = {item.artifact.file: item.size for item in wheels.held}
     failures = [f"`{failure.file}`: {failure.reason}" for failure in wheels.failures]
+    unattested = [f"`{failure.file}`: {failure.reason}" for failure in gathered.unattested]
     return {
         graph.COMPLETE: wheels.complete,
         "artifacts": len(wheels.held),
@@ -69,6 +70,8 @@ def _metadata(gathered: Gathered) -> Mapping[str, Any]:
         "downloaded_bytes": gathered.downloaded_bytes,
         "yanked": markdown_list(_yanked(wheels.held), "none"),
         "failures": markdown_list(failures, "none"),
+        "with_provenance": sum(item.provenance is not None for item in wheels.held),
+        "provenance_missing": markdown_list(unattested, "none"),
         **changes([item.artifact.file for item in before.held] if before else None, sizes),
         "files": dg.MetadataValue.md(size_table(sizes)),
     }

@@ -18,7 +18,7 @@ from pathlib import Path
 from mirror_pipeline.domain.edge import has_gzip
 from mirror_pipeline.domain.manifest import MANIFEST, Entry, Manifest
 from mirror_pipeline.domain.objects import Stored, Upload
-from mirror_pipeline.domain.serving import HTML_PAGE, cache_control, content_type
+from mirror_pipeline.domain.serving import HTML_PAGE, PROVENANCE, cache_control, content_type
 from mirror_pipeline.errors import ConflictError, DocumentError
 
 Waves = Sequence[Sequence[Upload]]
@@ -105,15 +105,17 @@ def placed_pages(pages: Mapping[str, bytes], *, folders: bool) -> Waves:
 
 
 def _in_order(uploads: Sequence[Upload], prefix: str) -> Waves:
-    """Project pages before what lists them, and the manifest last."""
+    """What pages link to before them, project pages before what lists them, and the manifest last."""
 
     def rank(upload: Upload) -> int:
         key = upload.key.removeprefix(prefix).removesuffix(".gz")
         if key == MANIFEST:
-            return 2
-        return int(key == HTML_PAGE or (key.startswith("simple/") and key.count("/") == 1))
+            return 3
+        if key.endswith(PROVENANCE):
+            return 0
+        return 2 if key == HTML_PAGE or (key.startswith("simple/") and key.count("/") == 1) else 1
 
-    waves: tuple[list[Upload], ...] = ([], [], [])
+    waves: tuple[list[Upload], ...] = ([], [], [], [])
     for upload in uploads:
         waves[rank(upload)].append(upload)
     return [wave for wave in waves if wave]

@@ -13,8 +13,8 @@ from datetime import date
 from typing import Literal, cast, get_args
 
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.project_facts import ProjectStatus
 from mirror_pipeline.domain.redaction import without_login
-from mirror_pipeline.domain.simple_page import ProjectStatus
 from mirror_pipeline.domain.wheelset import UpstreamFile
 
 Kind = Literal["changed", "quarantined", "vanished", "yanked", "deprecated", "archived"]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from mirror_pipeline.domain.artifact import is_safe_file_name
 from mirror_pipeline.domain.edge import has_gzip
 from mirror_pipeline.domain.manifest import MANIFEST, Manifest
-from mirror_pipeline.domain.serving import HTML_PAGE, JSON_PAGE
+from mirror_pipeline.domain.serving import HTML_PAGE, JSON_PAGE, is_index_page
 from mirror_pipeline.domain.simple_page import ACCEPT
 
 ANYTHING, HTML = "*/*", "text/html"
@@ -46,7 +46,7 @@ class Question:
     @property
     def keeps(self) -> bool:
         """Whether the reply's content is wanted, and not its digest alone."""
-        return self.purpose is Purpose.FILE and (self.key == MANIFEST or self.key.startswith("simple/"))
+        return self.purpose is Purpose.FILE and (self.key == MANIFEST or is_index_page(self.key))
 
 
 MANIFEST_QUESTION = Question(f"/{MANIFEST}", MANIFEST, gzip=True)

@@ -19,6 +19,8 @@ from mirror_pipeline.domain.artifact import is_safe_file_name
 
 HTML_PAGE = "index.html"
 JSON_PAGE = "index.v1_json"
+PROVENANCE = ".provenance"
+"""How the provenance of a file (PEP 740) is named beside the page of its project."""
 
 HEALTH, METRICS = "/healthz", "/metrics"
 """Beside the site, for those who watch over a server: no key is ever found there."""
@@ -34,10 +36,12 @@ _HTML_TYPES = (
     "application/vnd.pypi.simple.latest+html",
 )
 _WILDCARDS = ("*/*", "text/*", "application/*")
+INTEGRITY_TYPE = "application/vnd.pypi.integrity.v1+json"
 _BINARY = "application/octet-stream"
 _TYPE_OF_SUFFIX = (
     (JSON_PAGE, SIMPLE_JSON_TYPE),
     (".html", "text/html; charset=utf-8"),
+    (PROVENANCE, INTEGRITY_TYPE),
     (".json", "application/json"),
     (".toml", "application/toml"),
     (".txt", "text/plain; charset=utf-8"),
@@ -53,6 +57,7 @@ _SUFFIX_IN_FOLDER = {"pylock": ".toml", "requirements": ".txt", "assets": ""}
 _SPACE = " \t"  # RFC 9110 §5.6.3; languages differ about what else a blank is
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
+_NORMALIZED = re.compile(r"[a-z0-9-]+")  # PEP 503; what is in the layout begins with no dash anyway
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")  # RFC 9110 §12.4.2
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,30})-([0-9]{0,30})", re.IGNORECASE)  # RFC 9110 §14.1.2
 
@@ -96,7 +101,7 @@ def route(path: str, accept: str | None, exists: Callable[[str], bool]) -> File 
 
 
 def content_type(key: str) -> str:
-    """Type a key by its name (PEP 691 for the JSON pages, PEP 658 for the metadata beside a wheel).
+    """Type a key by its name (PEP 691: the JSON pages, 658: metadata beside a wheel, 740: provenance).
 
     An archive is always opaque: a ``.tar.gz`` described as gzip *encoding* would be unpacked on the way and
     then miss its hash, and nothing under ``packages/`` may ever be rendered by a browser.
@@ -104,6 +109,11 @@ def content_type(key: str) -> str:
     if key.startswith("packages/"):
         return "text/plain; charset=utf-8" if key.endswith(".metadata") else _BINARY
     return next((kind for suffix, kind in _TYPE_OF_SUFFIX if key.endswith(suffix)), _BINARY)
+
+
+def is_index_page(key: str) -> bool:
+    """Whether clients choose by this: project pages and the project list, not the provenance beside them."""
+    return key.startswith("simple/") and key.endswith((HTML_PAGE, JSON_PAGE))
 
 
 def cache_control(key: str) -> str:
@@ -206,6 +216,8 @@ def _key(segments: list[str], page: str) -> str | None:
             return f"simple/{name or page}"
         case ["simple" | "project" as section, name, last] if _is_page(section, last):
             return f"{section}/{name}/{last or page}" if _PROJECT.fullmatch(name) else None
+        case ["simple", name, file] if file.endswith(PROVENANCE):
+            return f"simple/{name}/{file}" if _NORMALIZED.fullmatch(name) else None
         case ["packages", file] if file:
             return f"packages/{file}"
         case [file]:

@@ -1,7 +1,8 @@
-"""Reading a project page, ours or an upstream's: HTML (PEP 503) or JSON (PEP 691) to ``UpstreamFile``.
+"""Reading a project page, ours or an upstream's: HTML (PEP 503) or JSON (PEP 691) to values.
 
-Pages of big projects run to megabytes and a mirror wants few files of them, so only those named in
-``wanted`` are looked at closely.
+What it says of files (PEP 592, 700, 714, 740), and of the project as a whole (PEP 708, 792). Pages of big
+projects run to megabytes and a mirror wants few files of them, so only those named in ``wanted`` are looked
+at closely.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from mirror_pipeline.domain.artifact import is_sha256
+from mirror_pipeline.domain.project_facts import ACTIVE, ProjectFacts, ProjectStatus, locations
 from mirror_pipeline.domain.wheelset import UpstreamFile
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
@@ -26,7 +27,13 @@ _ANCHOR = re.compile(r"""<a\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 _BASE = re.compile(r"""<base\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _META = re.compile(r"""<meta\s(?:[^>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
+_BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
 _STATUS, _REASON = "pypi:project-status", "pypi:project-status-reason"
+_TRACKS, _ALTERNATES = "pypi:tracks", "pypi:alternate-locations"
+OWN_PROVENANCE = "_provenance"
+"""In JSON, the provenance as a relative URL: a private key of ours, see ``domain.pages``."""
+_UNCLEAN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+"""What neither form can hold: JSON can spell half a surrogate, and no page can be encoded with it."""
 _DISTRIBUTION = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".egg", ".exe", ".msi")
 
 Wanted = Callable[[str, str | None], bool]
@@ -37,45 +44,75 @@ class PageError(ValueError):
     """The page is not a Simple project page of a version that is read here."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectStatus:
-    """What an index says of a project as a whole (PEP 792); without a word it is ``active``."""
-
-    status: str = "active"
-    reason: str = ""
-
-
 def read_page(content: bytes, content_type: str, url: str, wanted: Wanted) -> tuple[UpstreamFile, ...]:
     """The wanted files of a project page. ``url`` is where the page was found (after redirects)."""
+    return read_project(content, content_type, url, wanted)[0]
+
+
+def read_project(
+    content: bytes, content_type: str, url: str, wanted: Wanted
+) -> tuple[tuple[UpstreamFile, ...], ProjectFacts]:
+    """The wanted files of a project page, and what it says of the project."""
     media = content_type.partition(";")[0].strip().lower()
     if media.endswith("json"):
-        return tuple(_from_json(content, url, wanted))
+        document = _loaded(content)
+        return tuple(_from_json(document, url, wanted)), _json_facts(document)
     if media in ("text/html", "application/vnd.pypi.simple.v1+html", "application/xhtml+xml", ""):
-        return tuple(_from_html(content.decode("utf-8", "replace"), url, wanted))
+        text = content.decode("utf-8", "replace")
+        return tuple(_from_html(text, url, wanted)), _html_facts(text)
     raise PageError(f"unexpected content type {media!r}")
 
 
-def read_status(content: bytes, content_type: str) -> ProjectStatus:
-    """The status marker of a project page that ``read_page`` can read.
+def read_facts(content: bytes, content_type: str) -> ProjectFacts:
+    """What a project page that ``read_page`` can read says of the project."""
+    if _is_json(content_type):
+        return _json_facts(_loaded(content))
+    return _html_facts(content.decode("utf-8", "replace"))
 
-    In JSON it is an object beside ``files``, in HTML there are two ``<meta>`` elements.
-    """
-    if content_type.partition(";")[0].strip().lower().endswith("json"):
-        marker = json.loads(content).get("project-status")
-        told = marker if isinstance(marker, Mapping) else {}
-        return _status(told.get("status"), told.get("reason"))
-    named = _named(content.decode("utf-8", "replace"))
-    return _status(named.get(_STATUS), named.get(_REASON))
+
+def _json_facts(document: Mapping[str, Any]) -> ProjectFacts:
+    """Keys beside ``files``, and one in ``meta``."""
+    marker, meta = _object(document.get("project-status")), _object(document.get("meta"))
+    return ProjectFacts(
+        _status(marker.get("status"), marker.get("reason")),
+        locations(_list(meta.get("tracks"))),
+        locations(_list(document.get("alternate-locations"))),
+    )
+
+
+def _html_facts(text: str) -> ProjectFacts:
+    """``<meta>`` elements."""
+    named = _named(text)
+    status, reason = (next(iter(named.get(name, ())), None) for name in (_STATUS, _REASON))
+    return ProjectFacts(
+        _status(status, reason), locations(named.get(_TRACKS, ())), locations(named.get(_ALTERNATES, ()))
+    )
 
 
 def _status(status: object, reason: object) -> ProjectStatus:
-    return ProjectStatus((_text(status) or "active").strip().lower(), " ".join((_text(reason) or "").split()))
+    named = (_text(status) or ACTIVE).strip().lower()
+    return ProjectStatus(named, " ".join((_text(reason) or "").split()))
 
 
-def _named(text: str) -> Mapping[str, str]:
-    """The ``<meta>`` elements of a page, by name."""
-    tags = [_attributes(found.group()) for found in _META.finditer(text)]
-    return {(tag.get("name") or "").lower(): tag.get("content") or "" for tag in tags}
+def _named(text: str) -> Mapping[str, Sequence[str]]:
+    """What the ``<meta>`` elements of a page's head say, by name."""
+    body, found = _BODY.search(text), dict[str, list[str]]()
+    for tag in _META.finditer(text[: body.start()] if body else text):
+        attributes = _attributes(tag.group())
+        found.setdefault((attributes.get("name") or "").lower(), []).append(attributes.get("content") or "")
+    return found
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower().endswith("json")
 
 
 def is_project_page(content: bytes, content_type: str) -> bool:
@@ -84,7 +121,7 @@ def is_project_page(content: bytes, content_type: str) -> bool:
     JSON says what it is. HTML may be anybody's, such as a proxy's apology: it has to list some distribution,
     or to be marked as a page of an index (PEP 629, 792).
     """
-    if content_type.partition(";")[0].strip().lower().endswith("json"):
+    if _is_json(content_type):
         return True
     text = content.decode("utf-8", "replace")
     if any(name.startswith("pypi:") for name in _named(text)):
@@ -93,15 +130,25 @@ def is_project_page(content: bytes, content_type: str) -> bool:
     return next(listed, None) is not None
 
 
-def _from_json(content: bytes, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
+def _loaded(content: bytes) -> Mapping[str, Any]:
     try:
-        for entry in _entries(json.loads(content)):
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PageError(f"not a Simple project page: {error!r}") from None
+    if not isinstance(document, Mapping):
+        raise PageError("not a Simple project page: no JSON object")
+    return document
+
+
+def _from_json(document: Mapping[str, Any], url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
+    try:
+        for entry in _entries(document):
             sha256 = _digest(entry.get("hashes", {}).get("sha256"))
             if wanted(entry["filename"], sha256):
                 yield _json_file(entry, sha256, url)
     except PageError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PageError(f"not a Simple project page: {error!r}") from None
 
 
@@ -126,11 +173,20 @@ def _json_file(entry: Mapping[str, Any], sha256: str | None, url: str) -> Upstre
         yanked=_yanked(entry.get("yanked", False)),
         upload_time=_text(entry.get("upload-time")),
         core_metadata=_digest(metadata.get("sha256")) if isinstance(metadata, Mapping) else None,
+        provenance=_link(url, entry.get(OWN_PROVENANCE)) or _link(url, entry.get("provenance")),
     )
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return (_UNCLEAN.sub("\ufffd", value) or None) if isinstance(value, str) else None
+
+
+def _link(base: str, value: object) -> str | None:
+    """Where a link of a page leads to; None for none, and for what is no URL."""
+    try:
+        return urljoin(base, value) if isinstance(value, str) and value else None
+    except ValueError:
+        return None
 
 
 def _digest(value: object) -> str | None:
@@ -138,7 +194,7 @@ def _digest(value: object) -> str | None:
 
 
 def _yanked(value: object) -> str | bool:
-    return value if isinstance(value, str) and value else bool(value)
+    return _text(value) or bool(value)
 
 
 def _from_html(text: str, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
@@ -155,17 +211,20 @@ def _from_html(text: str, url: str, wanted: Wanted) -> Iterator[UpstreamFile]:
         algorithm, _, value = fragment.partition("=")
         sha256 = _digest(value) if algorithm == "sha256" else None
         if name and wanted(name, sha256):
-            yield _html_file(name, link, sha256, _attributes(found.group()))
+            yield _html_file(name, link, sha256, base, _attributes(found.group()))
 
 
-def _html_file(name: str, url: str, sha256: str | None, attributes: Mapping[str, str | None]) -> UpstreamFile:
+def _html_file(
+    name: str, url: str, sha256: str | None, base: str, attributes: Mapping[str, str | None]
+) -> UpstreamFile:
     return UpstreamFile(
         file=name,
         url=url,
         sha256=sha256,
-        requires_python=attributes.get("data-requires-python") or None,
-        yanked=(attributes["data-yanked"] or True) if "data-yanked" in attributes else False,
+        requires_python=_text(attributes.get("data-requires-python")),
+        yanked=(_text(attributes["data-yanked"]) or True) if "data-yanked" in attributes else False,
         core_metadata=_digest((attributes.get("data-core-metadata") or "").removeprefix("sha256=")),
+        provenance=_link(base, attributes.get("data-provenance")),
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mirror_pipeline.domain.about import About
 from mirror_pipeline.domain.artifact import Artifact
+from mirror_pipeline.domain.project_facts import ProjectFacts
+from mirror_pipeline.domain.project_facts import united as all_facts
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFile:
-    """What a Simple page says of one file (PEP 503, 592, 691, 700). Unknown is None."""
+    """What a Simple page says of one file (PEP 503, 592, 691, 700, 740). Unknown is None."""
 
     file: str
     url: str
@@ -23,6 +25,10 @@ class UpstreamFile:
     upload_time: str | None = None
     core_metadata: str | None = None
     """SHA-256 of the ``.metadata`` sibling (PEP 658, 714)."""
+    provenance: str | None = None
+    """Where the file's provenance lies (PEP 740)."""
+    page: str = ""
+    """The page that said so, without a login; '' for a file that no page lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Held:
     requires_python: str | None = None
     yanked: str | bool = False
     upload_time: str | None = None
+    provenance: str | None = None
+    """SHA-256 of the provenance that is kept of it (PEP 740)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,8 @@ class WheelSet:
     platform: str
     held: tuple[Held, ...] = ()
     failures: tuple[Failure, ...] = ()
+    projects: Mapping[str, ProjectFacts] = field(default_factory=dict)
+    """What upstream said of the projects of these files, where that is anything."""
 
     @property
     def complete(self) -> bool:
@@ -88,3 +98,11 @@ def by_project(sets: Iterable[WheelSet]) -> Mapping[str, tuple[Held, ...]]:
         wanted = item.artifact if known is None else item.artifact.united(known.artifact)
         files[item.artifact.file] = replace(item, artifact=wanted)
     return {project: tuple(files[name] for name in sorted(files)) for project, files in sorted(found.items())}
+
+
+def facts_by_project(sets: Iterable[WheelSet]) -> Mapping[str, ProjectFacts]:
+    """What all sets together know of each project."""
+    found: dict[str, list[ProjectFacts]] = {}
+    for project, facts in (pair for wheel_set in sets for pair in wheel_set.projects.items()):
+        found.setdefault(project, []).append(facts)
+    return {project: all_facts(said) for project, said in found.items()}

@@ -1,5 +1,5 @@
 // mirror_pipeline: viewer-request function, runtime cloudfront-js-2.0.
-// Names the object that answers, or answers itself: domain/serving.py once more, in ES5.
+// Names the object that answers, or answers: domain/serving.py in ES5.
 // Only the next line differs between deployments.
 var CONFIG = {"generation":null,"tokens":null};
 
@@ -12,7 +12,7 @@ var GZIPPED = ['html', 'v1_json', 'json', 'toml', 'txt', 'css', 'js', 'svg'];
 var NOT_ASCII = /[^\t -~]/;
 var UNSAFE = /^[^A-Za-z0-9]|[^A-Za-z0-9._+!-]/;
 var FIXED = /^(?:|index\.html|manifest\.json|requirements-[^\/]*\.txt|simple\/(?:index\.(?:html|v1_json))?)$/;
-var FILE = /^(?:packages\/[^\/]+|pylock\/.*\.toml|requirements\/.*\.txt|assets\/(?!.*\.gz$).*[^\/])$/;
+var FILE = /^(?:packages\/[^\/]+|pylock\/.*\.toml|requirements\/.*\.txt|assets\/(?!.*\.gz$).*[^\/]|simple\/[a-z0-9-]+\/[^\/]+\.provenance)$/;
 var PAGE = /^(simple|project)\/([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(\/(?:index\.(?:html|v1_json))?)?$/;
 var QUALITY = /^(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/;
 var BASIC = /^[Bb][Aa][Ss][Ii][Cc] +([A-Za-z0-9+\/]+=*)$/;
@@ -115,7 +115,7 @@ function prefersJson(accept) {
   return json > 0 && json >= (html < 0 ? best(accept, ['*/*', 'text/*', 'application/*']) : html);
 }
 
-// The highest quality that a header gives to one of these names; -1: it names none.
+// The highest quality that a header gives one of these names; -1: none.
 function best(header, names) {
   return header.split(',').reduce(function (highest, item) {
     var parts = item.split(';');
@@ -123,7 +123,7 @@ function best(header, names) {
   }, -1);
 }
 
-// -1 where it is malformed: the item is then left out.
+// -1 where malformed: the item is then left out.
 function quality(parameters) {
   for (var i = 0; i < parameters.length; i++) {
     var parts = parameters[i].split('=');

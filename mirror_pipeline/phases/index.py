@@ -17,10 +17,11 @@ from mirror_pipeline.domain.project_names import lock_names
 from mirror_pipeline.domain.requirements import Pinned, pylock
 from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.domain.target import NOARCH, PLATFORMS
-from mirror_pipeline.domain.wheelset import WheelSet, by_project
+from mirror_pipeline.domain.wheelset import WheelSet, by_project, facts_by_project
 from mirror_pipeline.errors import DocumentError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.people import pages_for_people
+from mirror_pipeline.phases.provenance import provenance_pages
 from mirror_pipeline.phases.relocation import uv_locks
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
@@ -80,7 +81,8 @@ def make_index(mirror: Mirror) -> Indexed:
     held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
     documents.update((key, text.encode()) for key, text in uv_locks(mirror, requirements.locks, held))
     people = pages_for_people(mirror, requirements, sets, projects, documents)
-    contents = {**page_files(projects), **documents, **people.pages}
+    pages = page_files(projects, facts_by_project(sets), mirror.settings.cloud.public_url)
+    contents = {**pages, **dict(provenance_pages(mirror, sets)), **documents, **people.pages}
     timeless = make_manifest(
         requirements.version,
         mirror.settings.platforms,

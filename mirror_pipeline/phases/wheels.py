@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.adapters.fetching import Fetched
 from mirror_pipeline.adapters.progress import Progress
+from mirror_pipeline.adapters.urls import split_login
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.plan import PlatformPlan
+from mirror_pipeline.domain.project_facts import NOTHING, ProjectFacts, united
 from mirror_pipeline.domain.wheelset import CoreMetadata, Failure, Held, UpstreamFile, WheelSet
 from mirror_pipeline.errors import FetchFailedError
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.provenance import keep_provenance
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
 from mirror_pipeline.phases.wheel_plan import load_plan
 
@@ -25,6 +28,8 @@ class Told:
     """What upstream told of the files of one platform, by file name."""
 
     files: Mapping[str, UpstreamFile] = field(default_factory=dict)
+    pages: Mapping[str, ProjectFacts] = field(default_factory=dict)
+    """And what the pages of these files said of their projects, by ``UpstreamFile.page``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Gathered:
     previous: WheelSet | None
     downloaded_files: int
     downloaded_bytes: int
+    unattested: tuple[Failure, ...] = ()
+    """Files whose provenance is announced, and could not be had: they are held all the same."""
 
 
 def document_of(platform: str) -> str:
@@ -55,35 +62,53 @@ def gather_wheels(mirror: Mirror, platform: str, progress: Progress | None = Non
     present = mirror.store.sizes(plan.artifacts, thoroughly=mirror.repair)
     missing = [artifact for artifact in plan.artifacts if artifact.file not in present]
     fetched = mirror.fetcher.fetch(missing, mirror.store, progress, platform)
-    told = _told(mirror, platform, fetched.facts)
+    told = _told(mirror, platform, fetched)
     if fetched.failures and not mirror.settings.allow_failures:
         raise _failed(platform, fetched.failures)
     sizes = {**present, **fetched.sizes}
     stored = [artifact for artifact in plan.artifacts if artifact.file in sizes]
     metadata = _metadata(mirror, stored, previous)
+    kept = keep_provenance(mirror, platform, stored, told.files, progress)
     held = tuple(
-        _held(artifact, sizes[artifact.file], metadata.get(artifact.file), told.get(artifact.file))
+        _held(artifact, sizes[file], metadata.get(file), told.files.get(file), kept.digests.get(file))
         for artifact in stored
+        for file in (artifact.file,)
     )
-    wheels = WheelSet(platform, held, fetched.failures)
+    wheels = WheelSet(platform, held, fetched.failures, _projects(stored, told))
     mirror.documents.write(document_of(platform), wheels)
-    return Gathered(wheels, digest_of(wheels), previous, len(fetched.sizes), _bytes(fetched))
+    return Gathered(wheels, digest_of(wheels), previous, len(fetched.sizes), _bytes(fetched), kept.failures)
 
 
 def _bytes(fetched: Fetched) -> int:
     return sum(fetched.sizes.values())
 
 
-def _told(mirror: Mirror, platform: str, facts: Mapping[str, UpstreamFile]) -> Mapping[str, UpstreamFile]:
+def _told(mirror: Mirror, platform: str, fetched: Fetched) -> Told:
     """What upstream told of files, now or ever: of those that stay in the store it is not asked again.
 
-    Written before a failure ends the phase, and without URLs, which may hold credentials.
+    Written before a failure ends the phase, and without URLs that hold credentials.
     """
     name = f"{_TOLD}/{platform}"
     known = mirror.documents.find(name, Told) or Told()
-    files = {**known.files, **{file: replace(fact, url="") for file, fact in facts.items()}}
-    mirror.documents.write(name, Told(files))
-    return files
+    files = {**known.files, **{file: _without_secrets(fact) for file, fact in fetched.facts.items()}}
+    told = Told(files, {**known.pages, **fetched.pages})
+    mirror.documents.write(name, told)
+    return told
+
+
+def _without_secrets(fact: UpstreamFile) -> UpstreamFile:
+    return replace(fact, url="", provenance=split_login(fact.provenance or "")[0] or None)
+
+
+def _projects(stored: Sequence[Artifact], told: Told) -> Mapping[str, ProjectFacts]:
+    """What is known of projects, from the pages that list a file which is held."""
+    pages: dict[str, set[str]] = {}
+    for artifact in stored:
+        fact = told.files.get(artifact.file)
+        if fact and fact.page in told.pages:
+            pages.setdefault(artifact.project, set()).add(fact.page)
+    found = {project: united(told.pages[page] for page in named) for project, named in sorted(pages.items())}
+    return {project: facts for project, facts in found.items() if facts != NOTHING}
 
 
 def _metadata(
@@ -95,7 +120,13 @@ def _metadata(
     return mirror.store.described(wheels, known, thoroughly=mirror.repair)
 
 
-def _held(artifact: Artifact, size: int, metadata: CoreMetadata | None, told: UpstreamFile | None) -> Held:
+def _held(
+    artifact: Artifact,
+    size: int,
+    metadata: CoreMetadata | None,
+    told: UpstreamFile | None,
+    provenance: str | None,
+) -> Held:
     """Describe a stored artifact."""
     return Held(
         artifact=artifact,
@@ -104,6 +135,7 @@ def _held(artifact: Artifact, size: int, metadata: CoreMetadata | None, told: Up
         requires_python=told.requires_python if told else None,
         yanked=told.yanked if told else False,
         upload_time=told.upload_time if told else None,
+        provenance=provenance,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from mirror_pipeline.adapters.files import disk_errors, sha256_of
 from mirror_pipeline.adapters.progress import Progress
 from mirror_pipeline.domain.manifest import Manifest
+from mirror_pipeline.domain.serving import is_index_page
 from mirror_pipeline.domain.verification import SiteFacts
 from mirror_pipeline.sites.looking import LABEL
 
@@ -33,7 +34,7 @@ def observe(site: Path, manifest: Manifest | None, progress: Progress) -> SiteFa
         for key, digest in zip(keys, pool.map(lambda key: sha256_of(root / key), keys), strict=True):
             digests[key] = digest
             advance(key, sizes.get(key, 0))
-        pages = {key: (root / key).read_bytes() for key in keys if key.startswith("simple/")}
+        pages = {key: (root / key).read_bytes() for key in keys if is_index_page(key)}
     return SiteFacts(manifest, digests, pages)
 
 

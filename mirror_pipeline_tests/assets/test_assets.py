@@ -151,7 +151,6 @@ class TestCodeVersions:
             ({"MIRROR_CONCURRENCY": "1", "MIRROR_ALLOW_FAILURES": "true"}, set()),
             ({"MIRROR_INDEX_URL": "https://mirror.example/simple/"}, set()),
             ({"S3_ENDPOINT_URL": "https://s3.example"}, set()),
-            ({"MIRROR_PUBLIC_URL": "https://mirror.example"}, {"index"}),
             ({"MIRROR_STORE_URL": "s3://store/shop"}, set(graph.GROUPS) - {"infrastructure"}),
         ],
     )

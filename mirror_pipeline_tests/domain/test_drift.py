@@ -14,7 +14,7 @@ from packaging.utils import NormalizedName
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.drift import Drift, Drifted, Heard, Page, accept, judge
 from mirror_pipeline.domain.drift_report import as_markdown, summary
-from mirror_pipeline.domain.simple_page import ProjectStatus
+from mirror_pipeline.domain.project_facts import ProjectStatus
 from mirror_pipeline.domain.wheelset import UpstreamFile
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)

@@ -42,6 +42,7 @@ PUBLISHED = frozenset(
         "simple/index.v1_json",
         "simple/foo-bar/index.html",
         "simple/foo-bar/index.v1_json",
+        "simple/foo-bar/foo_bar-1.0+cpu-py3-none-any.whl.provenance",
         "project/foo-bar/index.html",
         "packages/foo_bar-1.0+cpu-py3-none-any.whl",
         "packages/foo_bar-1.0+cpu-py3-none-any.whl.metadata",
@@ -124,6 +125,21 @@ CASES = (
     Case("/simple/foo-bar/extra/", MISSING),
     Case("/simple/foo+bar/", MISSING),
     # Packages: one decoding, no query, nothing below the folder.
+    Case(
+        "/simple/foo-bar/foo_bar-1.0%2Bcpu-py3-none-any.whl.provenance",
+        OK,
+        "simple/foo-bar/foo_bar-1.0+cpu-py3-none-any.whl.provenance",
+        PIP,
+    ),
+    Case("/simple/foo-bar/a.provenance", MISSING, "simple/foo-bar/a.provenance"),
+    Case("/simple/Foo.Bar/a.provenance", MISSING),
+    Case("/simple/foo-bar/.provenance", MISSING),
+    Case("/simple/foo-bar/a.provenance/", MISSING),
+    Case("/simple/foo-bar/a.provenance.gz", MISSING),
+    Case("/simple/-/a.provenance", MISSING),
+    Case("/simple/a.provenance", MOVED, "/simple/a-provenance/"),
+    Case("/project/foo-bar/a.provenance", MISSING),
+    Case("/simple/foo-bar/sub/a.provenance", MISSING),
     Case("/packages/foo_bar-1.0.tar.gz", OK, "packages/foo_bar-1.0.tar.gz"),
     Case("/packages/foo_bar-1.0.tar.gz?a=../b#c", OK, "packages/foo_bar-1.0.tar.gz"),
     Case(
@@ -243,7 +259,7 @@ UNSENDABLE = (
 LAYOUT = re.compile(
     r"index\.html|manifest\.json|requirements-[\w.+!-]*\.txt|packages/\w[\w.+!-]*"
     r"|(pylock|requirements)/(\w[\w.+!-]*/)*\w[\w.+!-]*\.(toml|txt)|assets/(\w[\w.+!-]*/)*\w[\w.+!-]*"
-    r"|simple/([a-z0-9]+(-[a-z0-9]+)*/)?index\.(html|v1_json)|project/[a-z0-9]+(-[a-z0-9]+)*/index\.html",
+    r"|simple/([a-z0-9]+(-[a-z0-9]+)*/)?index\.(html|v1_json)|simple/[a-z0-9-]+/\w[\w.+!-]*\.provenance|project/[a-z0-9]+(-[a-z0-9]+)*/index\.html",
     re.ASCII,
 )
 
@@ -376,7 +392,19 @@ def test_only_packages_never_change(key: str) -> None:
 
 FRAGMENTS = (
     *("/", "//", "simple", "project", "packages", "assets", "pylock", "requirements", "requirements-"),
-    *("index.html", "index.v1_json", "manifest.json", ".toml", ".txt", "Foo.Bar", "foo-bar", "a", "_", "-"),
+    *(
+        "index.html",
+        "index.v1_json",
+        "manifest.json",
+        ".toml",
+        ".txt",
+        ".provenance",
+        "Foo.Bar",
+        "foo-bar",
+        "a",
+        "_",
+        "-",
+    ),
     *(
         "..",
         ".",

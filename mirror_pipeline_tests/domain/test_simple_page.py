@@ -9,13 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mirror_pipeline.domain.simple_page import (
-    PageError,
-    ProjectStatus,
-    is_project_page,
-    read_page,
-    read_status,
-)
+from mirror_pipeline.domain.project_facts import ProjectStatus
+from mirror_pipeline.domain.simple_page import PageError, is_project_page, read_facts, read_page
 from mirror_pipeline.domain.wheelset import UpstreamFile
 from mirror_pipeline_tests.locks import digest_of
 
@@ -274,7 +269,7 @@ MARKED_HTML = b"""<!DOCTYPE html><html><head>
     ],
 )
 def test_a_marked_project(content: bytes, media: str, reason: str) -> None:
-    assert read_status(content, media) == ProjectStatus("quarantined", reason)
+    assert read_facts(content, media).status == ProjectStatus("quarantined", reason)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +283,7 @@ def test_a_marked_project(content: bytes, media: str, reason: str) -> None:
     ],
 )
 def test_without_a_word_a_project_is_active(content: bytes, media: str) -> None:
-    assert read_status(content, media) == ProjectStatus("active", "")
+    assert read_facts(content, media).status == ProjectStatus("active", "")
 
 
 @pytest.mark.parametrize(
