@@ -161,7 +161,7 @@ class TestPylock:
                 path = lock_file(mirror, platform)
                 document = Pylock.from_dict(tomli.loads(path.read_text()))
                 assert is_valid_pylock_path(path)
-                assert document.created_by == "mirror_pipeline"
+                assert document.created_by == "mirror-pipeline"
                 assert str(document.requires_python) == ">=3.10"
                 assert [str(marker) for marker in document.environments or ()] == [
                     str(PLATFORMS[platform].marker)

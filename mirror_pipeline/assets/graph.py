@@ -64,7 +64,7 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
     kept = _kept(mirror)
     return {
         LOCK: _version(3, _read(mirror), *kept),
-        REQUIREMENTS: _version(3, _asked_of_the_lock(mirror), *kept),
+        REQUIREMENTS: _version(4, _asked_of_the_lock(mirror), *kept),
         WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy), *kept),
         WHEELS: _version(3, (), *kept),
         INDEX: _version(3, _shown(mirror, pythons), *kept),

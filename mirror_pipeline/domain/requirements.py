@@ -27,7 +27,7 @@ from mirror_pipeline.domain.marker_functions import either_of
 from mirror_pipeline.domain.reach import normalized
 from mirror_pipeline.domain.redaction import without_login
 
-CREATED_BY = "mirror_pipeline"
+CREATED_BY = "mirror-pipeline"
 WRITTEN_BY = "# Written by mirror-pipeline"
 """Begins the line by which a requirements file of ours is known."""
 
@@ -101,8 +101,8 @@ def pylock(
         lock_version=Version("1.0"),
         environments=list(environments) or None,
         requires_python=_requires_python([one.lock for one in locks]),
-        extras=[canonicalize_name(name) for name in sorted(asked.extras)] or None,
-        dependency_groups=sorted(asked.groups) or None,
+        extras=[canonicalize_name(name) for name in sorted(asked.extras)],
+        dependency_groups=sorted(asked.groups),
         created_by=CREATED_BY,
         packages=_distinct(packages),
     )

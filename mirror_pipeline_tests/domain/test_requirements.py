@@ -247,7 +247,7 @@ def test_a_pylock_of_extras_that_exclude_each_other_asks_for_them() -> None:
 def test_a_selection_without_an_exclusion_asks_for_nothing() -> None:
     lock, _ = exclusive_lock()
     document = Pylock.from_dict(pylock([pinned(lock, CPU | DEV)], held(lock), ""))
-    assert (document.extras, document.dependency_groups) == (None, None)
+    assert (document.extras, document.dependency_groups) == ([], [])
     assert markers_of(document) == {"base==1.0": LINUX, "tool==1.0": "", "torch==1.0": ""}
 
 
