@@ -20,7 +20,7 @@ from mirror_pipeline.assets import drift, graph
 from mirror_pipeline.assets.verification import layers_of
 from mirror_pipeline.domain.generations import SiteStatus
 from mirror_pipeline.errors import MirrorError
-from mirror_pipeline.phases.index import is_outdated
+from mirror_pipeline.phases.index import why_outdated
 from mirror_pipeline.phases.lock import current_version
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.publication import live_version
@@ -177,8 +177,8 @@ def observed(mirror: Mirror, status: SiteStatus | None = None) -> dict[str, str]
         seen[graph.REQUIREMENTS] = "a requirement file was edited or removed"
     if may_be_named_now(mirror):
         seen[graph.REQUIREMENTS] = "other indexes may know the hashes that are left"
-    if is_outdated(mirror):
-        seen[graph.INDEX] = "made from other requirements"
+    if outdated := why_outdated(mirror):
+        seen[graph.INDEX] = outdated
     try:
         return {**seen, graph.LOCK: current_version(mirror)}
     except MirrorError as error:

@@ -1,7 +1,7 @@
 """The drift check: ask upstream once more about what is pinned, and report what is otherwise than it was.
 
-It writes its report, and the document in which findings stand until they are gone or accepted, and nothing
-else: no file is removed, none is fetched.
+It writes its report, the document in which findings stand until they are gone or accepted, and the news that
+pages repeat from the next index on. Nothing else: no file is removed, none is fetched.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from mirror_pipeline.adapters.documents import as_plain, encode
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.drift import Drift, accept, judge
 from mirror_pipeline.domain.drift_report import as_markdown
-from mirror_pipeline.domain.wheelset import WheelSet
+from mirror_pipeline.domain.news import News, news
+from mirror_pipeline.domain.wheelset import WheelSet, facts_by_project
 from mirror_pipeline.errors import UpstreamError, UsageError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import load_plan
 from mirror_pipeline.phases.wheels import document_of as wheels_document
 
 DOCUMENT = "drift"
+NEWS = "upstream_news"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ def look_upstream(mirror: Mirror, accepted: Sequence[str] = ()) -> Looked:
     heard = mirror.fetcher.look_again(from_indexes)
     last, today = last_drift(mirror), mirror.today()
     direct = len(artifacts) - len(from_indexes)
-    drift = judge(heard, _yanked_before(mirror), last.found if last else (), today, direct)
+    before = _sets(mirror)
+    yanked = _yanked_before(before)
+    drift = judge(heard, yanked, last.found if last else (), today, direct)
     if drift.unasked and not drift.projects:
         raise UpstreamError(
             f"nothing could be asked of upstream: {drift.unasked[0].reason}",
@@ -57,6 +61,7 @@ def look_upstream(mirror: Mirror, accepted: Sequence[str] = ()) -> Looked:
         raise UsageError(
             f"nothing was found of {', '.join(unknown)}", hint="name a project or a file of a finding"
         )
+    _tell(mirror, news(heard, yanked, facts_by_project(before), last_news(mirror)))
     return _written(mirror, drift)
 
 
@@ -69,12 +74,27 @@ def _pinned(mirror: Mirror) -> tuple[Artifact, ...]:
     return tuple(found.values())
 
 
-def _yanked_before(mirror: Mirror) -> Mapping[str, str | bool]:
-    """What upstream told of each file when it was mirrored (PEP 592)."""
+def _sets(mirror: Mirror) -> Sequence[WheelSet]:
+    """What is mirrored, as it was told when it was."""
     sets = [
         mirror.documents.find(wheels_document(platform), WheelSet) for platform in mirror.settings.platforms
     ]
-    return {item.artifact.file: item.yanked for wheels in sets if wheels for item in wheels.held}
+    return [wheels for wheels in sets if wheels]
+
+
+def _yanked_before(sets: Sequence[WheelSet]) -> Mapping[str, str | bool]:
+    """What upstream told of each file when it was mirrored (PEP 592)."""
+    return {item.artifact.file: item.yanked for wheels in sets for item in wheels.held}
+
+
+def last_news(mirror: Mirror) -> News:
+    """What upstream was last heard to say otherwise."""
+    return mirror.documents.find(NEWS, News) or News()
+
+
+def _tell(mirror: Mirror, found: News) -> None:
+    if found != last_news(mirror):
+        mirror.documents.write(NEWS, found)
 
 
 def last_drift(mirror: Mirror) -> Drift | None:

@@ -8,9 +8,11 @@ from datetime import datetime
 
 import tomli_w
 
+from mirror_pipeline.adapters.documents import digest_of
 from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.conditions import asking_conditions
 from mirror_pipeline.domain.manifest import Manifest, make_manifest, with_page
+from mirror_pipeline.domain.news import News, with_news
 from mirror_pipeline.domain.pages import page_files
 from mirror_pipeline.domain.people import FRONT
 from mirror_pipeline.domain.project_names import lock_names
@@ -19,6 +21,7 @@ from mirror_pipeline.domain.scenarios import offered
 from mirror_pipeline.domain.target import NOARCH, PLATFORMS
 from mirror_pipeline.domain.wheelset import WheelSet, by_project, facts_by_project
 from mirror_pipeline.errors import DocumentError
+from mirror_pipeline.phases.drift import last_news
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.people import pages_for_people
 from mirror_pipeline.phases.provenance import provenance_pages
@@ -31,6 +34,8 @@ from mirror_pipeline.phases.wheels import document_of, is_gathered, load_wheels
 
 DOCUMENT = "index"
 MADE = "index_made"
+_OTHER_REQUIREMENTS = "made from other requirements"
+_NEWER_WORD = "upstream says something else of what is mirrored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Made:
     """Digest of the manifest that the index would have if it told no time."""
     refreshed: str = ""
     """The time that it tells."""
+    news: str = ""
+    """Digest of what upstream said later of what is mirrored; '' for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,13 @@ def make_index(mirror: Mirror) -> Indexed:
     requirements = mirror.documents.read(REQUIREMENTS, Requirements)
     sets = [load_wheels(mirror, platform) for platform in mirror.settings.platforms]
     refuse_half_a_change(mirror, requirements.version)
-    projects = by_project(sets)
+    news = last_news(mirror)
+    projects, facts = with_news(by_project(sets), facts_by_project(sets), news)
     documents = dict(_documents(requirements, sets, mirror.settings.cloud.public_url))
     held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
     documents.update((key, text.encode()) for key, text in uv_locks(mirror, requirements.locks, held))
     people = pages_for_people(mirror, requirements, sets, projects, documents)
-    pages = page_files(projects, facts_by_project(sets), mirror.settings.cloud.public_url)
+    pages = page_files(projects, facts, mirror.settings.cloud.public_url)
     contents = {**pages, **dict(provenance_pages(mirror, sets)), **documents, **people.pages}
     timeless = make_manifest(
         requirements.version,
@@ -96,7 +104,7 @@ def make_index(mirror: Mirror) -> Indexed:
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)
     mirror.documents.write(DOCUMENT, index)
-    mirror.documents.write(MADE, made)
+    mirror.documents.write(MADE, replace(made, news=_version(news)))
     return Indexed(index, manifest.digest, previous, {found.platform: found.size for found in sets})
 
 
@@ -134,17 +142,29 @@ def load_index(mirror: Mirror) -> Index:
 
 
 def is_outdated(mirror: Mirror) -> bool:
-    """Whether the stored index was made from other requirements than those of now, and all is there for one.
+    """Whether there is a reason to make the stored index anew, and all is there for one."""
+    return bool(why_outdated(mirror))
 
-    No wheel need have changed for that: a marker did, or a file that no platform wants.
+
+def why_outdated(mirror: Mirror) -> str:
+    """Why the stored index is not what there is now; '' where it is, or where not all is there for another.
+
+    No wheel need have changed for that: a marker did, or a file that no platform wants, or upstream's word.
     """
     made, now = mirror.documents.find(MADE, Made), current_requirements(mirror)
-    if now is None or (made is not None and made.requirements == now):
-        return False
+    if now is None:
+        return ""
+    renewed = (made.news if made else "") != _version(last_news(mirror))
+    if made is not None and made.requirements == now and not renewed:
+        return ""
     index = mirror.documents.find(DOCUMENT, Index)
-    if index is None or index.manifest.requirements == now:
-        return False
-    return is_in_step(mirror)
+    if index is None or (index.manifest.requirements == now and not renewed) or not is_in_step(mirror):
+        return ""
+    return _NEWER_WORD if index.manifest.requirements == now else _OTHER_REQUIREMENTS
+
+
+def _version(news: News) -> str:
+    return digest_of(news) if news else ""
 
 
 def is_in_step(mirror: Mirror) -> bool:

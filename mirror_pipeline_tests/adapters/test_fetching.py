@@ -122,7 +122,12 @@ def test_html_and_json_pages_give_the_same(tmp_path: Path, waits: Waits) -> None
             store.prepare()
             fetched = fetch(connect(waits, upstream.url), store, dist, yanked)
             facts = {
-                file: replace(fact, url=fact.url.removeprefix(upstream.root), size=None)
+                file: replace(
+                    fact,
+                    url=fact.url.removeprefix(upstream.root),
+                    page=fact.page.removeprefix(upstream.root),
+                    size=None,
+                )
                 for file, fact in fetched.facts.items()
             }
             seen.append((fetched.sizes, fetched.failures, facts))

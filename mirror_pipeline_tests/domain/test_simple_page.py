@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mirror_pipeline.domain.project_facts import ProjectStatus
+from mirror_pipeline.domain.project_facts import ProjectFacts, ProjectStatus
 from mirror_pipeline.domain.simple_page import PageError, is_project_page, read_facts, read_page
 from mirror_pipeline.domain.wheelset import UpstreamFile
 from mirror_pipeline_tests.locks import digest_of
@@ -298,3 +298,43 @@ def test_without_a_word_a_project_is_active(content: bytes, media: str) -> None:
 )
 def test_a_page_that_lists_nothing_has_to_say_what_it_is(content: bytes, media: str, true: bool) -> None:
     assert is_project_page(content, media) is true
+
+
+@pytest.mark.parametrize("reason", ["half a \\ud800 pair", "a \\u0000 in it", "\\u001b[31m"])
+def test_what_no_page_can_hold_is_replaced(reason: str) -> None:
+    """JSON can spell half a surrogate: a page of ours with it could not be encoded."""
+    content = entry(yanked="?", **{"requires-python": ">=3"}).replace('"?"', f'"{reason}"')
+    yanked = one(content, JSON).yanked
+    assert isinstance(yanked, str)
+    assert "\ufffd" in yanked
+    yanked.encode()
+
+
+@pytest.mark.parametrize(
+    ("media", "page"),
+    [
+        ("text/html", '<head><meta name="pypi:tracks" content="{}"></head><body><a href="x.whl">x.whl</a>'),
+        (JSON, '{{"meta": {{"api-version": "1.2", "tracks": ["{}", 7, null]}}, "files": []}}'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("https://a.example/simple/demo/", ("https://a.example/simple/demo/",)),
+        ("https://ann:s3cret@a.example/simple/demo/", ("https://a.example/simple/demo/",)),
+        ("https://a.example/simple/demo/?token=s3cret", ()),
+        ("//a.example/demo/", ()),
+        ("javascript:alert(1)", ()),
+        ("https://a.example/<script>/", ()),
+        ("https://[broken/", ()),
+    ],
+)
+def test_locations_are_read_where_they_may_be_published(
+    media: str, page: str, told: str, read: tuple[str, ...]
+) -> None:
+    assert read_facts(page.format(told).encode(), media).tracks == read
+
+
+def test_a_meta_element_in_the_body_says_nothing() -> None:
+    page = b'<head></head><body><meta name="pypi:project-status" content="archived"></body>'
+    assert read_facts(page, "text/html") == ProjectFacts()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mirror_pipeline.adapters.server import serving
+from mirror_pipeline_tests.locks import package
 from mirror_pipeline_tests.phases.world import (
     ALPHA,
     CHECKER,
@@ -20,11 +21,12 @@ from mirror_pipeline_tests.phases.world import (
     PACKAGES,
     WINDOWS,
     World,
+    locked,
     published,
     run,
 )
 from mirror_pipeline_tests.upstreams import FakeUpstream
-from mirror_pipeline_tests.wheels import provenance
+from mirror_pipeline_tests.wheels import provenance, wheel
 
 TIME = "2024-01-02T03:04:05.678901Z"
 OWNER = "https://index.example/simple/alpha/"
@@ -160,3 +162,36 @@ def test_locations_that_upstream_names_lose_their_login_or_are_left_out(
     )
     run(world.mirror())
     assert page(world, "alpha")["meta"]["tracks"] == ["https://a.example/simple/alpha/", OWNER]
+
+
+def test_an_index_that_the_lock_names_is_named_as_the_owner(world: World, upstream: FakeUpstream) -> None:
+    source = {"type": "legacy", "url": upstream.url_with("ann", "s3cret"), "reference": "own"}
+    pinned = package(ALPHA.project, ALPHA.version, files={ALPHA.file: ALPHA.sha256}, source=source)
+    world.lock(pinned)
+    run(world.mirror())
+    tracked = page(world, "alpha")["meta"]["tracks"]
+    assert tracked == [f"{upstream.url}alpha/"]
+    assert "s3cret" not in json.dumps(page(world, "alpha"))
+
+
+def test_files_of_one_project_from_two_indexes_have_both_named(world: World, upstream: FakeUpstream) -> None:
+    other = wheel("native", "2.1+gpu", "cp312-cp312-manylinux_2_17_x86_64")
+    with FakeUpstream() as second:
+        second.add(other)
+        second.say("native", tracks=["https://gpu.example/native/"])
+        second.mark("native", "archived")
+        upstream.say("native", tracks=["https://a.example/native/"])
+        source = {"type": "legacy", "url": second.url, "reference": "gpu"}
+        files = {other.file: other.sha256}
+        linux = 'sys_platform == "linux"'
+        world.lock(
+            package("native", other.version, files=files, source=source, markers=linux),
+            locked(WINDOWS, markers='sys_platform == "win32"'),
+        )
+        run(world.mirror())
+
+    assert page(world, "native")["meta"]["tracks"] == [
+        "https://a.example/native/",
+        "https://gpu.example/native/",
+    ]
+    assert page(world, "native")["project-status"] == {"status": "archived"}

@@ -12,6 +12,7 @@ import pytest
 
 from mirror_pipeline.errors import DocumentError, UpstreamError, UsageError
 from mirror_pipeline.phases.drift import Looked, last_drift, look_upstream
+from mirror_pipeline.phases.index import why_outdated
 from mirror_pipeline_tests.locks import package
 from mirror_pipeline_tests.phases.world import (
     ALPHA,
@@ -25,6 +26,8 @@ from mirror_pipeline_tests.phases.world import (
     World,
     locked,
     plan,
+    publish,
+    published,
     run,
     tree,
 )
@@ -222,3 +225,75 @@ def test_credentials_stay_where_they_are(mirrored: World, upstream: FakeUpstream
     look_upstream(mirrored.mirror(MIRROR_INDEX_URL=url))
     for path in [*(mirrored.home / "reports").iterdir(), mirrored.home / "documents" / "drift.json"]:
         assert login.rpartition(":")[2] not in path.read_text("utf-8")
+
+
+# What pages say afterwards.
+
+
+def pages(world: World, project: str) -> tuple[dict[str, Any], str]:
+    folder = world.site / "simple" / project
+    return json.loads((folder / "index.v1_json").read_bytes()), (folder / "index.html").read_text()
+
+
+def test_pages_repeat_what_upstream_says_by_now(mirrored: World, upstream: FakeUpstream) -> None:
+    mirror = mirrored.mirror()
+    assert not why_outdated(mirror)
+    upstream.add(ALPHA, yanked="leaks keys")
+    upstream.mark("alpha", "deprecated", "use beta")
+    look_upstream(mirror)
+    assert why_outdated(mirror) == "upstream says something else of what is mirrored"
+
+    publish(mirror)
+
+    document, page = pages(mirrored, "alpha")
+    assert [entry["yanked"] for entry in document["files"]] == ["leaks keys"]
+    assert document["project-status"] == {"status": "deprecated", "reason": "use beta"}
+    assert 'data-yanked="leaks keys"' in page
+    assert not why_outdated(mirror)
+
+
+def test_a_yank_may_be_taken_back(mirrored: World, upstream: FakeUpstream) -> None:
+    before = published(mirrored.site)
+    mirror = mirrored.mirror()
+    upstream.add(ALPHA, yanked="leaks keys")
+    upstream.mark("alpha", "archived")
+    look_upstream(mirror)
+    publish(mirror)
+    assert published(mirrored.site) != before
+    upstream.add(ALPHA)
+    upstream.mark("alpha", "active")
+    look_upstream(mirror)
+    assert why_outdated(mirror)
+
+    publish(mirror)
+
+    assert published(mirrored.site) == before
+
+
+def test_the_last_word_stands_where_nobody_can_be_asked(mirrored: World, upstream: FakeUpstream) -> None:
+    mirror = mirrored.mirror()
+    upstream.add(ALPHA, yanked="leaks keys")
+    upstream.mark("alpha", "deprecated")
+    look_upstream(mirror)
+    publish(mirror)
+    before = published(mirrored.site)
+    upstream.fail(upstream.page_of("alpha"), 503)
+
+    look_upstream(mirror)
+
+    assert not why_outdated(mirror)
+    publish(mirror)
+    assert published(mirrored.site) == before
+
+
+def test_what_is_gone_or_quarantined_is_offered_as_before(mirrored: World, upstream: FakeUpstream) -> None:
+    before = published(mirrored.site)
+    mirror = mirrored.mirror()
+    upstream.mark("alpha", "quarantined", "malware")
+    upstream.withdraw("checker")
+    upstream.add(WINDOWS, sha256="9" * 64, yanked=True)
+    look_upstream(mirror)
+
+    assert not why_outdated(mirror)
+    publish(mirror)
+    assert published(mirrored.site) == before
