@@ -277,10 +277,9 @@ def test_pip_and_uv_install_over_tls_with_a_login(mirror: Mirror, tmp_path: Path
 
     dist = wheel("shop-lib")
     (mirror.store / dist.file).write_bytes(dist.content)
-    page = (
-        f'<!DOCTYPE html><a href="../../packages/{dist.file}#sha256={dist.sha256}">{dist.file}</a>'.encode()
-    )
-    mirror.generation(2, {"simple/shop-lib/index.html": page})
+    file = {"filename": dist.file, "url": f"../../packages/{dist.file}", "hashes": {"sha256": dist.sha256}}
+    page = {"meta": {"api-version": "1.0"}, "name": "shop-lib", "files": [file]}
+    mirror.generation(2, {"simple/shop-lib/index.v1_json": json.dumps(page).encode()})
     mirror.switch(2)
     keep(mirror, TokenBook((token("ci", SECRET),)))
     files = certificate(tmp_path / "tls")

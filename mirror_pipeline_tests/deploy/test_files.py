@@ -19,6 +19,7 @@ from dagster._daemon.cli import cli as daemon_cli
 from dagster_webserver.cli import cli as webserver_cli
 from packaging.specifiers import SpecifierSet
 
+from mirror_pipeline.cli import cli
 from mirror_pipeline_tests.deploy.shipped import DEPLOY, ECS, FOLDERS, ONE_HOST, TASKS, placeholders
 from mirror_pipeline_tests.deploy.test_ecs import VALUES, containers
 
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, click.Command] = {
     "dagster": dagster_cli,
     "dagster-daemon": daemon_cli,
     "dagster-webserver": webserver_cli,
+    "mirror-pipeline": cli,
 }
 
 
@@ -41,7 +43,7 @@ def unit(path: Path) -> ConfigParser:
 
 
 def understood(command: Sequence[str]) -> click.Context:
-    """A Dagster command as its program parses it; what it does not know is a ``UsageError``."""
+    """A command as its program parses it; what it does not know is a ``UsageError``."""
     current = COMMANDS[command[0]]
     words = list(command[1:])
     while isinstance(current, click.Group):
@@ -53,7 +55,8 @@ def understood(command: Sequence[str]) -> click.Context:
 
 def here(command: Sequence[str]) -> list[str]:
     """The command with the workspace of this checkout, and a number for variables: they are ports."""
-    words = [str(ROOT / "workspace.yaml") if _is_workspace(word) else word for word in command]
+    given = [word for word in command if word != "$SERVE_OPTIONS"]  # split into words, and empty by itself
+    words = [str(ROOT / "workspace.yaml") if _is_workspace(word) else word for word in given]
     return [re.sub(r"\$\{\w+\}", "4000", word) for word in words]
 
 
@@ -119,6 +122,7 @@ KNOWN = {
     "Service": {
         "User", "WorkingDirectory", "Environment", "EnvironmentFile", "ExecStart", "Restart", "RestartSec",
         "TimeoutStopSec", "NoNewPrivileges", "PrivateTmp", "ProtectSystem", "ProtectHome", "ReadWritePaths",
+        "LimitNOFILE", "AmbientCapabilities",
     },
     "Install": {"WantedBy"},
 }  # fmt: skip
@@ -134,6 +138,7 @@ class TestUnits:
     def test_there_are_some(self) -> None:
         assert [path.name for path in UNITS] == [
             "mirror-daemon.service",
+            "mirror-serve.service",
             "mirror-webserver.service",
             "mirror-code.service",
         ]
