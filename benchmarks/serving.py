@@ -382,7 +382,7 @@ def main() -> None:
     parser.add_argument("--servers", default=",".join(_SERVERS))
     parser.add_argument("--before", type=Path, help="a checkout of another version, measured as well")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", default="1,16,128")
     parser.add_argument("--site", type=Path, help="a published site of yours, in place of a made-up one")
     parser.add_argument("--project", help="one of its projects")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from packaging.version import Version
 from mirror_pipeline.domain.about import About, one_line
 from mirror_pipeline.domain.file_words import Words, bounds_in_words, runs_on
 from mirror_pipeline.domain.pages import requires_python
+from mirror_pipeline.domain.project_facts import ACTIVE, NOTHING, ProjectFacts, ProjectStatus
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.domain.wheelset import Held, WheelSet
 
@@ -34,6 +35,8 @@ class FileView:
     size: str
     runs: Words
     metadata: bool
+    provenance: bool
+    """Whether it is published who built it (PEP 740)."""
     uploaded: str
     """The day, '' where it is not known."""
     yanked: str | None
@@ -70,11 +73,18 @@ class ProjectView:
     """The mirror's platforms that have a file of their own; empty: all take the same files."""
     wanted_by: tuple[str, ...]
     size: str
+    status: ProjectStatus = field(default_factory=ProjectStatus)
+    """What upstream says of the project as a whole (PEP 792), its reason in one line."""
 
     @property
     def newest(self) -> VersionView:
         """What is named in examples."""
         return self.versions[0]
+
+    @property
+    def marked(self) -> bool:
+        """Whether upstream says something of it as a whole."""
+        return self.status.status != ACTIVE
 
     @property
     def numbers(self) -> str:
@@ -93,11 +103,16 @@ class ProjectView:
 
 
 def project_views(
-    projects: Mapping[str, Sequence[Held]], sets: Iterable[WheelSet]
+    projects: Mapping[str, Sequence[Held]],
+    sets: Iterable[WheelSet],
+    facts: Mapping[str, ProjectFacts] | None = None,
 ) -> tuple[ProjectView, ...]:
-    """Every project, in the order of names."""
-    platforms = _platforms(sets)
-    return tuple(_project(name, projects[name], platforms.get(name, ())) for name in sorted(projects))
+    """Every project, in the order of names; ``facts`` is what upstream says of some as a whole."""
+    platforms, said = _platforms(sets), facts or {}
+    return tuple(
+        _project(name, projects[name], platforms.get(name, ()), said.get(name, NOTHING))
+        for name in sorted(projects)
+    )
 
 
 def _platforms(sets: Iterable[WheelSet]) -> Mapping[str, tuple[str, ...]]:
@@ -109,7 +124,7 @@ def _platforms(sets: Iterable[WheelSet]) -> Mapping[str, tuple[str, ...]]:
     return {project: tuple(names) for project, names in found.items()}
 
 
-def _project(name: str, held: Sequence[Held], platforms: tuple[str, ...]) -> ProjectView:
+def _project(name: str, held: Sequence[Held], platforms: tuple[str, ...], facts: ProjectFacts) -> ProjectView:
     by_version: dict[str, list[Held]] = {}
     for item in held:
         by_version.setdefault(item.artifact.version, []).append(item)
@@ -122,7 +137,12 @@ def _project(name: str, held: Sequence[Held], platforms: tuple[str, ...]) -> Pro
         platforms=platforms,
         wanted_by=tuple(sorted({wanted for item in held for wanted in item.artifact.wanted_by})),
         size=size_in_words(sum(item.size for item in held)),
+        status=_status(facts.repeated.status),
     )
+
+
+def _status(status: ProjectStatus) -> ProjectStatus:
+    return ProjectStatus(status.status, one_line(status.reason, _MOST_TOLD))
 
 
 def _about(newest_first: Iterable[Held]) -> About:
@@ -155,6 +175,7 @@ def _file(item: Held) -> FileView:
         size=size_in_words(item.size),
         runs=runs_on(artifact.file),
         metadata=item.metadata is not None,
+        provenance=item.provenance is not None,
         uploaded=day[0] if day else "",
         yanked=_yanked(item.yanked),
     )

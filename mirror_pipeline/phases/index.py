@@ -88,7 +88,7 @@ def make_index(mirror: Mirror) -> Indexed:
     documents = dict(_documents(requirements, sets, mirror.settings.cloud.public_url))
     held = {name: artifact.sha256 for name, artifact in _artifacts(sets).items()}
     documents.update((key, text.encode()) for key, text in uv_locks(mirror, requirements.locks, held))
-    people = pages_for_people(mirror, requirements, sets, projects, documents)
+    people = pages_for_people(mirror, requirements, sets, projects, facts, documents)
     pages = page_files(projects, facts, mirror.settings.cloud.public_url)
     contents = {**pages, **dict(provenance_pages(mirror, sets)), **documents, **people.pages}
     timeless = make_manifest(

@@ -9,6 +9,7 @@ from datetime import datetime
 from mirror_pipeline.adapters import people_pages
 from mirror_pipeline.domain.people import FRONT, Client, Front, client_views, coverage_view, front_view
 from mirror_pipeline.domain.people_projects import project_views
+from mirror_pipeline.domain.project_facts import ProjectFacts
 from mirror_pipeline.domain.wheelset import Held, WheelSet
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import Requirements
@@ -33,6 +34,7 @@ def pages_for_people(
     requirements: Requirements,
     sets: Sequence[WheelSet],
     projects: Mapping[str, Sequence[Held]],
+    facts: Mapping[str, ProjectFacts],
     documents: Iterable[str],
 ) -> People:
     """Every page for people. The plan is the one that the wheel sets come from, made again where need be."""
@@ -43,7 +45,7 @@ def pages_for_people(
         base=settings.cloud.public_url,
         requirements=requirements.version,
         locks=requirements.locks,
-        projects=project_views(projects, sets),
+        projects=project_views(projects, sets, facts),
         held=[item for files in projects.values() for item in files],
         coverage=coverage_view(plan, sets),
         documents=documents,

@@ -17,6 +17,7 @@ from mirror_pipeline.adapters.people_pages import assets, front_page, project_pa
 from mirror_pipeline.domain.about import About, about_of
 from mirror_pipeline.domain.people import Front, client_views, coverage_view, front_view
 from mirror_pipeline.domain.people_projects import project_views
+from mirror_pipeline.domain.project_facts import ProjectFacts, ProjectStatus
 from mirror_pipeline.domain.wheelset import Held, WheelSet, by_project
 from mirror_pipeline_tests.domain.test_people import PLAN, held, lock
 
@@ -25,6 +26,7 @@ HOSTILE = (
 )
 EMPTY = front_view("", "", "", [], [], [], coverage_view(replace(PLAN, targets={}), []), [])
 CLIENTS = client_views(EMPTY, private=False)
+ACTIVE = ProjectStatus()
 WHEN = datetime(2026, 3, 4, 5, 6, tzinfo=timezone.utc)
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -64,15 +66,20 @@ class Page(HTMLParser):
         return [attributes[attribute] or "" for _, attributes in self.elements if attribute in attributes]
 
 
-def front_of(*items: Held, title: str = "Ours", base: str = "") -> Front:
+def front_of(*items: Held, title: str = "Ours", base: str = "", status: ProjectStatus = ACTIVE) -> Front:
     sets = [WheelSet("noarch", items)]
     projects = by_project(sets)
-    views = project_views(projects, sets)
+    views = project_views(projects, sets, dict.fromkeys(projects, ProjectFacts(status)))
     return front_view(title, base, "0" * 64, [lock("shop")], views, items, coverage_view(PLAN, sets), [])
 
 
 def pages_of(view: Front) -> list[Page]:
     return [Page(front_page(view, CLIENTS, WHEN)), *(Page(content) for _, content in project_pages(view))]
+
+
+def hostile_pages(text: str) -> list[Page]:
+    """The pages of a mirror of which everything that strangers write says the same."""
+    return pages_of(front_of(shop(text), title=text, status=ProjectStatus("archived", text)))
 
 
 def shop(text: str) -> Held:
@@ -83,11 +90,11 @@ def shop(text: str) -> Held:
     )
 
 
-PLAIN = pages_of(front_of(shop("words"), title="words"))
+PLAIN = hostile_pages("words")
 
 
 def test_what_strangers_write_is_text() -> None:
-    for page, plain in zip(pages_of(front_of(shop(HOSTILE), title=HOSTILE)), PLAIN, strict=True):
+    for page, plain in zip(hostile_pages(HOSTILE), PLAIN, strict=True):
         assert page.tags == plain.tags
         assert "<script>alert('1')</script>" in page.text
         assert "{{ 7*7 }}" in page.text
@@ -96,10 +103,25 @@ def test_what_strangers_write_is_text() -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.text())
 def test_no_text_makes_another_page(text: str) -> None:
-    for page, plain in zip(
-        pages_of(front_of(shop(f"words {text}"), title=f"words {text}")), PLAIN, strict=True
-    ):
+    for page, plain in zip(hostile_pages(f"words {text}"), PLAIN, strict=True):
         assert page.tags == plain.tags
+
+
+def test_what_upstream_says_of_a_project_as_a_whole_is_told() -> None:
+    archived = ProjectStatus("archived", "see shop2")
+    front, page = pages_of(front_of(held("shop-1.0-py3-none-any.whl"), status=archived))
+    assert "archived" in front.text
+    assert "archived see shop2" in page.text
+    for plain in pages_of(front_of(held("shop-1.0-py3-none-any.whl"))):
+        assert "archived" not in plain.text
+
+
+def test_provenance_is_linked_where_it_is_published() -> None:
+    with_it = held("shop-1.0+a-py3-none-any.whl", "1.0+a", provenance="0" * 64)
+    _, page = pages_of(front_of(with_it))
+    assert "../../simple/shop/shop-1.0%2Ba-py3-none-any.whl.provenance" in page.values("href")
+    _, page = pages_of(front_of(held("shop-1.0+a-py3-none-any.whl", "1.0+a")))
+    assert not [href for href in page.values("href") if "provenance" in href]
 
 
 @pytest.mark.parametrize("page", PLAIN, ids=["front", "project"])
