@@ -51,6 +51,8 @@ print(json.dumps(found))
 """
 """An access log has no types, but sizes: those of every form of every page."""
 
+_OTHER = {"HTML": "JSON", "JSON": "HTML"}
+
 _KNOCK = """
 import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
@@ -90,7 +92,8 @@ class Visit:
     @property
     def kinds_of_pages(self) -> str:
         """``JSON``, ``HTML``, or both where a client wants both."""
-        return " and ".join(sorted({self.kinds[one.project][one.sent] for one in self.pages}))
+        told = {self.kinds[one.project][one.sent] for one in self.pages} - {""}
+        return " and ".join(sorted(told))
 
     @property
     def metadata(self) -> tuple[Asked, ...]:
@@ -232,9 +235,12 @@ def served(example: Example, closed: Closed) -> Iterator[Served]:
 
 
 def _kinds(found: list[tuple[int, str]]) -> Mapping[int, str]:
+    """What a size says: '' where both forms of a page happen to have it, compressed or not."""
     kinds = dict(found)
-    assert all(kinds[size] == kind for size, kind in found), f"sizes do not tell the forms apart: {found}"
-    return kinds
+    return {
+        size: kind if (size, _OTHER[kind]) not in set(map(tuple, found)) else ""
+        for size, kind in kinds.items()
+    }
 
 
 @contextmanager

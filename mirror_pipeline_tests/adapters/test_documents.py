@@ -270,7 +270,7 @@ def test_plain_data_for_json() -> None:
     plain: Any = as_plain(WheelSet("noarch", (Held(BARE, 9, CoreMetadata(SHA, 5)),)))
 
     assert plain["platform"] == "noarch"
-    assert plain["held"][0]["metadata"] == {"sha256": SHA, "size": 5, "requires_python": None}
+    assert plain["held"][0]["metadata"] == {"sha256": SHA, "size": 5, "requires_python": None, "about": None}
 
 
 def test_a_plan_of_an_earlier_version_is_read_with_what_it_did_not_know() -> None:
