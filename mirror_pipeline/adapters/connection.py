@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
         self._began = 0.0
         self._answer = FAILED
         self._sending: CopiedByTheKernel | CopiedInPieces | None = None
-        self._full = self._held_back = self._closing = self._encrypted = False
+        self._full = self._held_back = self._closing = self._encrypted = self._answering = False
         self._progress = (0, 0)
         self._client = ""
         self.deadline = 0.0
@@ -123,13 +123,18 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Answer what waits, until an answer takes a moment or the client has to read first."""
-        requests = self._reader.requests
-        while requests and self._current is None and not self._full and not self._closing:
-            asked = requests.popleft()
-            if isinstance(asked, int):
-                self._turn_away(asked)
-            else:
-                self._begin(asked)
+        if self._answering:  # a file that went out at once calls this: the loop goes on, and not the stack
+            return
+        requests, self._answering = self._reader.requests, True
+        try:
+            while requests and self._current is None and not self._full and not self._closing:
+                asked = requests.popleft()
+                if isinstance(asked, int):
+                    self._turn_away(asked)
+                else:
+                    self._begin(asked)
+        finally:
+            self._answering = False
         hold_back = len(requests) > _MOST_WAITING
         if hold_back != self._held_back and not self.transport.is_closing():
             self._held_back = hold_back
@@ -163,21 +168,24 @@ class Connection(asyncio.Protocol):
 
     def _sent_file(self, asked: Asked, answer: Answer, span: Span) -> bool:
         try:
-            file = opened(span)
+            sending = self._sending = self._to_send(self._head(answer, asked), span)
         except OSError:
             return False
         self._answer = answer
         self.deadline = self._host.now() + self._host.limits.stalled
-        head = self._head(answer, asked)
-        # Bytes that wait in the transport would come after those that the kernel is told to send.
-        if self._encrypted or self.transport.get_write_buffer_size():
-            self._sending = CopiedInPieces(self.transport, head, file, span)
+        if isinstance(sending, CopiedInPieces):
             self._send_pieces()
         else:
-            socket = self.transport.get_extra_info("socket").fileno()
-            self._sending = CopiedByTheKernel(self._host.loop, socket, head, file, span, self._file_sent)
-            self._sending.go_on()
+            sending.go_on()
         return True
+
+    def _to_send(self, head: bytes, span: Span) -> CopiedByTheKernel | CopiedInPieces:
+        file = opened(span)
+        # Bytes that wait in the transport would come after those that the kernel is told to send.
+        if self._encrypted or self.transport.get_write_buffer_size():
+            return CopiedInPieces(self.transport, head, file, span)
+        socket = self.transport.get_extra_info("socket").fileno()
+        return CopiedByTheKernel(self._host.loop, socket, head, file, span, self._file_sent)
 
     def _send_pieces(self) -> None:
         """As long as there is room, one piece at a turn of the loop."""

@@ -42,7 +42,11 @@ class CopiedByTheKernel:
     ) -> None:
         """``ended`` is called once, with whether everything was sent; not after ``stop``."""
         self._loop, self._file, self._ended = loop, file, ended
-        self._socket = os.dup(socket)
+        try:
+            self._socket = os.dup(socket)
+        except OSError:  # none left: the file, which is ours by now, would stay open for ever
+            os.close(file)
+            raise
         self._head, self._at, self._stop = head, span.start, span.stop
         self._waits = False
         self.sent = 0
