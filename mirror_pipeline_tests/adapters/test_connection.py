@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,23 @@ def test_a_client_that_says_that_it_sends_no_more_gets_its_answer(base: str) -> 
         assert rest(client).endswith(BIG_BYTES)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (f"http://ci:SECRET@m.example/{WHEEL}?x=//y", f"/{WHEEL}"),
+        ("HTTPS://m.example:8443/simple/", "/simple/"),
+        ("http://m.example", "/"),
+        ("http://m.example?x", "/"),
+        ("http://m.example/healthz", "/healthz"),
+    ],
+)
+def test_a_target_may_be_a_whole_address(base: str, target: str, path: str, method: str) -> None:
+    """As a client asks that takes the mirror for a proxy, too (RFC 9112 §3.2.2)."""
+    there, plain = (ask_raw(base, request(asked, "Connection: close", method=method)) for asked in (target, path))
+    assert re.sub(rb"date: .*", b"", there) == re.sub(rb"date: .*", b"", plain)
+
+
 def test_an_offered_upgrade_is_not_taken(base: str) -> None:
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
     reply = ask_raw(base, request(f"/{WHEEL}", *offer))
@@ -268,6 +286,21 @@ def connections(base: str) -> int:
     found = re.search(rb"^mirror_pipeline_http_connections (\d+)$", ask(base, "/metrics").body, re.MULTILINE)
     assert found
     return int(found[1])
+
+
+def test_a_client_that_does_not_wait_is_no_failure(mirror: Mirror) -> None:
+    slow = "packages/slow-1.0-py3-none-any.whl"
+    (mirror.store / "slow-1.0-py3-none-any.whl").touch()
+    os.truncate(mirror.store / "slow-1.0-py3-none-any.whl", 500_000_000)  # in no manifest: it takes a digest
+    with serving(mirror.site, extras=Extras(metrics=True)) as base:
+        with connected(base) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(request(f"/{slow}"))
+        while connections(base) > 1:
+            pass
+        told = ask(base, "/metrics").body
+        assert b'{method="GET",status="4xx",kind="none"} 1\n' in told
+        assert b'status="5xx"' not in told
 
 
 def test_two_hundred_clients_at_once(base: str) -> None:
