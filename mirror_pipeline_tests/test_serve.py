@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from http.client import HTTPConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import NamedTuple
 
@@ -397,3 +397,17 @@ def test_an_idle_connection_does_not_hold_it_up(mirror: Mirror) -> None:
         began = time.monotonic()
         assert server.end(signal.SIGINT) == (0, "", "")
         assert time.monotonic() - began < 5
+
+
+def test_nor_does_one_that_is_encrypted(mirror: Mirror, tmp_path: Path) -> None:
+    """A client that waits for nothing does not say goodbye either."""
+    files = certificate(tmp_path / "tls")
+    context = ssl.create_default_context(cafile=files.authority)
+    with serve(mirror, *files.options) as server:
+        host = server.url.removeprefix("https://")
+        with closing(HTTPSConnection(host, timeout=30, context=context)) as connection:
+            connection.request("GET", f"/{WHEEL}")
+            assert connection.getresponse().read() == body_of(WHEEL)
+            began = time.monotonic()
+            assert server.end() == (0, "", "")
+            assert time.monotonic() - began < 7

@@ -20,6 +20,8 @@ from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Spa
 _MOST_WAITING = 32
 _HIGH_WATER = 256 * 1024
 _REFUSED = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_GONE = Answer(499, ())
+"""Of a client that did not wait for an answer: nobody's failure, and the number that nginx's log has for it."""
 _NO_REQUEST = Request("-", "-", {})
 
 
@@ -33,7 +35,7 @@ class Connection(asyncio.Protocol):
         self._reader = Reader()
         self._current: Asked | None = None
         self._began = 0.0
-        self._answer = FAILED
+        self._answer = _GONE
         self._sending: CopiedByTheKernel | CopiedInPieces | None = None
         self._full = self._held_back = self._closing = self._encrypted = self._answering = False
         self._progress = (0, 0)
@@ -118,6 +120,8 @@ class Connection(asyncio.Protocol):
         self._reader.over = True
         if not self.busy:
             self._close()
+            if not self.transport.get_write_buffer_size():  # with TLS the client is to say goodbye, too
+                self.deadline = self._host.now() + self._host.limits.goodbye
 
     # Answering.
 
@@ -141,7 +145,7 @@ class Connection(asyncio.Protocol):
             (self.transport.pause_reading if hold_back else self.transport.resume_reading)()
 
     def _begin(self, asked: Asked) -> None:
-        self._current, self._began, self._answer = asked, self._host.now(), FAILED
+        self._current, self._began, self._answer = asked, self._host.now(), _GONE
         self._host.metrics.begun()
         answer = self._host.service.at_once(asked.request)
         if answer is None or not self._sent(asked, answer):

@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mirror_pipeline.adapters.server import Extras, serving
+from mirror_pipeline.adapters.server import serving
 from mirror_pipeline_tests.adapters.test_connection import connected, request, rest, statuses
 from mirror_pipeline_tests.adapters.test_server import BIG, WHEEL, Mirror, new_mirror
-
-METERED = Extras(metrics=True)
-
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Mirror:
