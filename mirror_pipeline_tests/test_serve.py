@@ -223,6 +223,23 @@ def test_the_log_can_be_standard_output(mirror: Mirror) -> None:
     assert '"GET /absent HTTP/1.1" 404 10 "-" "-" ' in out
 
 
+def test_nobody_waits_for_whoever_reads_the_log(mirror: Mirror) -> None:
+    """A pipe has room for some hundred lines."""
+    with serve(mirror, "--access-log", "-") as server:
+        with closing(connected(server.url)) as connection:
+            for _ in range(2000):
+                connection.request("HEAD", "/absent")
+                assert connection.getresponse().read() == b""
+        code, out, told = server.end()
+    assert code == 0
+    assert told.startswith("the access log cannot be written: ")
+    assert told.endswith("its reader does not keep up\n")
+    assert told.count("\n") == 1
+    lines = out.splitlines()
+    assert 100 < len(lines) < 2000
+    assert all('"HEAD /absent HTTP/1.1" 404 0 ' in line for line in lines)
+
+
 def test_a_log_that_cannot_be_written_is_told_before_anything_listens(mirror: Mirror) -> None:
     code, told = refused(mirror, "--access-log", str(mirror.home))
     assert (code, told.count("\n")) == (3, 1)
