@@ -19,6 +19,8 @@ from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Spa
 
 _MOST_WAITING = 32
 _HIGH_WATER = 256 * 1024
+_WORTH_SHARING = 64 * 1024
+"""Bytes of a body that is not copied for each client: those who read nothing keep what they are sent waiting."""
 _REFUSED = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _GONE = Answer(499, ())
 """Of a client that did not wait for an answer: nobody's failure, and the number that nginx's log has for it."""
@@ -166,7 +168,12 @@ class Connection(asyncio.Protocol):
             return self._sent_file(asked, answer, body)
         self._answer = answer
         head = self._head(answer, asked)
-        self.transport.write(head + body if has_body and isinstance(body, bytes) else head)
+        if not (has_body and isinstance(body, bytes)):
+            self.transport.write(head)
+        elif len(body) < _WORTH_SHARING:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
         self._finish(len(body) if has_body else 0)
         return True
 

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -330,6 +331,26 @@ def test_a_crowd_that_reads_nothing_stops_nobody(mirror: Mirror) -> None:
             assert client.recv(12) == b"HTTP/1.1 200"
         assert ask(base, f"/{BIG}").body == BIG_BYTES
         assert ask(base, "/simple/foo-bar/").status == 200
+
+
+def test_a_crowd_that_does_not_read_a_page_shares_it(mirror: Mirror) -> None:
+    mirror.generation(2, {"simple/foo-bar/index.html": TEXT * 80})
+    mirror.switch(2)
+    tracemalloc.start()
+    try:
+        with serving(mirror.site, extras=Extras(metrics=True)) as base, ExitStack() as crowd:
+            assert ask(base, "/simple/foo-bar/").body == TEXT * 80
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(50):
+                client = crowd.enter_context(socket.socket())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", int(base.rpartition(":")[2])))
+                client.sendall(request("/simple/foo-bar/") * 9)
+                assert client.recv(12) == b"HTTP/1.1 200"
+            after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10 * len(TEXT * 80)
 
 
 def test_one_client_too_many_is_sent_away(mirror: Mirror) -> None:
