@@ -14,7 +14,8 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
@@ -339,6 +340,42 @@ def test_files_that_cannot_be_used_are_told_before_anything_listens(mirror: Mirr
     for options, reason in pairs:
         code, told = refused(mirror, *options)
         assert (code, told.count("\n"), reason in told) == (2, 1, True), (options, told)
+
+
+# One client that wants everything.
+
+
+def test_a_client_that_never_stops_asking_does_not_keep_others_waiting(mirror: Mirror) -> None:
+    """It sends requests as fast as it can, thousands in one piece, and reads what it gets."""
+    with serve(mirror) as server, closing(connected(server.url)) as greedy:
+        greedy.request("GET", f"/{WHEEL}")
+        assert greedy.getresponse().read() == body_of(WHEEL)
+        many = f"HEAD /{WHEEL} HTTP/1.1\r\nHost: m\r\n\r\n".encode() * 4000
+        with ThreadPoolExecutor(2) as pool:
+            asking, reading = pool.submit(ask_for_ever, greedy.sock, many), pool.submit(read_all, greedy.sock)
+            try:
+                for _ in range(5):
+                    with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=10)) as modest:
+                        modest.request("GET", "/healthz")
+                        assert modest.getresponse().status == 200
+                assert not asking.done()
+            finally:
+                greedy.sock.shutdown(socket.SHUT_RDWR)
+        assert reading.result() > 100_000
+
+
+def ask_for_ever(sock: socket.socket, requests: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            sock.sendall(requests)
+
+
+def read_all(sock: socket.socket) -> int:
+    total = 0
+    with suppress(OSError):
+        while piece := sock.recv(1 << 20):
+            total += len(piece)
+    return total
 
 
 # How it ends.

@@ -18,6 +18,8 @@ from mirror_pipeline.domain.access_line import Visit
 from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Span, message
 
 _MOST_WAITING = 32
+_AT_A_TURN = 16
+"""Requests of one client before others have their turn: a pipeline may have thousands."""
 _HIGH_WATER = 256 * 1024
 _WORTH_SHARING = 64 * 1024
 """Bytes of a body that is not copied for each client: those who read nothing keep what they are sent waiting."""
@@ -39,7 +41,8 @@ class Connection(asyncio.Protocol):
         self._began = 0.0
         self._answer = _GONE
         self._sending: CopiedByTheKernel | CopiedInPieces | None = None
-        self._full = self._held_back = self._closing = self._encrypted = self._answering = False
+        self._full = self._held_back = self._closing = self._encrypted = False
+        self._answering = self._has_a_turn = False
         self._progress = (0, 0)
         self._client = ""
         self.deadline = 0.0
@@ -133,7 +136,9 @@ class Connection(asyncio.Protocol):
             return
         requests, self._answering = self._reader.requests, True
         try:
-            while requests and self._current is None and not self._full and not self._closing:
+            for _ in range(_AT_A_TURN):
+                if not self._is_free:
+                    break
                 asked = requests.popleft()
                 if isinstance(asked, int):
                     self._turn_away(asked)
@@ -141,10 +146,23 @@ class Connection(asyncio.Protocol):
                     self._begin(asked)
         finally:
             self._answering = False
+        if self._is_free and not self._has_a_turn:
+            self._has_a_turn = True
+            self._host.loop.call_soon(self._take_turn)
         hold_back = len(requests) > _MOST_WAITING
         if hold_back != self._held_back and not self.transport.is_closing():
             self._held_back = hold_back
             (self.transport.pause_reading if hold_back else self.transport.resume_reading)()
+
+    def _take_turn(self) -> None:
+        self._has_a_turn = False
+        self._go_on()
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether something waits that can be answered now."""
+        waits = self._current is None and bool(self._reader.requests)
+        return waits and not self._full and not self._closing
 
     def _begin(self, asked: Asked) -> None:
         self._current, self._began, self._answer = asked, self._host.now(), _GONE
