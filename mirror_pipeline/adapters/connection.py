@@ -7,25 +7,24 @@ What belongs here: keeping alive, back pressure, deadlines, closing. What does n
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 
 from mirror_pipeline.adapters.host import Host
 from mirror_pipeline.adapters.requests_in import Asked, Reader
-from mirror_pipeline.adapters.sending import CopiedByTheKernel, CopiedInPieces, opened
+from mirror_pipeline.adapters.sending import CopiedByTheKernel, CopiedInPieces, head_lines, opened
 from mirror_pipeline.domain.access_line import Visit
-from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Span, message
+from mirror_pipeline.domain.answers import FAILED, Answer, Request, Span, message
 
 _MOST_WAITING = 32
 _AT_A_TURN = 16
 """Requests of one client before others have their turn: a pipeline may have thousands."""
 _HIGH_WATER = 256 * 1024
 _WORTH_SHARING = 64 * 1024
-"""Bytes of a body that is not copied for each client: those who read nothing keep what they are sent waiting."""
+"""Bytes of a body that is not copied for each client: those who do not read keep it waiting."""
 _REFUSED = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 _GONE = Answer(499, ())
-"""Of a client that did not wait for an answer: nobody's failure, and the number that nginx's log has for it."""
+"""Of a client that did not wait for an answer: nobody's failure. nginx logs the same number."""
 _NO_REQUEST = Request("-", "-", {})
 
 
@@ -263,7 +262,7 @@ class Connection(asyncio.Protocol):
         connection = b"close" if last else b"keep-alive" if asked.version == "1.0" else b""
         told = b"connection: %b\r\n" % connection if connection else b""
         length = None if answer.status == HTTPStatus.NOT_MODIFIED else len(answer.body)
-        return _lines(answer.status, answer.headers, length) + self._host.date() + told + b"\r\n"
+        return head_lines(answer.status, answer.headers, length) + self._host.date() + told + b"\r\n"
 
     # Closing.
 
@@ -292,14 +291,3 @@ class Connection(asyncio.Protocol):
         else:
             self.deadline = self._host.now() + self._host.limits.stalled
             self.transport.close()
-
-
-@lru_cache(maxsize=8192)
-def _lines(status: int, headers: Headers, length: int | None) -> bytes:
-    """Status line and fields."""
-    fields = headers if length is None else (*headers, ("content-length", str(length)))
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        *(f"{name}: {value}" for name, value in fields),
-    ]
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")

@@ -178,7 +178,9 @@ def test_a_client_that_says_that_it_sends_no_more_gets_its_answer(base: str) -> 
 )
 def test_a_target_may_be_a_whole_address(base: str, target: str, path: str, method: str) -> None:
     """As a client asks that takes the mirror for a proxy, too (RFC 9112 §3.2.2)."""
-    there, plain = (ask_raw(base, request(asked, "Connection: close", method=method)) for asked in (target, path))
+    there, plain = (
+        ask_raw(base, request(asked, "Connection: close", method=method)) for asked in (target, path)
+    )
     assert re.sub(rb"date: .*", b"", there) == re.sub(rb"date: .*", b"", plain)
 
 

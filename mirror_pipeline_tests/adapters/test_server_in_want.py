@@ -15,6 +15,7 @@ from mirror_pipeline.adapters.server import serving
 from mirror_pipeline_tests.adapters.test_connection import connected, request, rest, statuses
 from mirror_pipeline_tests.adapters.test_server import BIG, WHEEL, Mirror, new_mirror
 
+
 @pytest.fixture
 def mirror(tmp_path: Path) -> Mirror:
     return new_mirror(tmp_path)
@@ -41,7 +42,7 @@ def status_of(client: HTTPConnection, path: str) -> int:
 
 
 def files_open() -> int:
-    return len(os.listdir("/dev/fd"))
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 @pytest.mark.parametrize("more", [0, 1])
