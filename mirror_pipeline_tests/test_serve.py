@@ -14,9 +14,10 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
-from http.client import HTTPConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import NamedTuple
 
@@ -223,6 +224,23 @@ def test_the_log_can_be_standard_output(mirror: Mirror) -> None:
     assert '"GET /absent HTTP/1.1" 404 10 "-" "-" ' in out
 
 
+def test_nobody_waits_for_whoever_reads_the_log(mirror: Mirror) -> None:
+    """A pipe has room for some hundred lines."""
+    with serve(mirror, "--access-log", "-") as server:
+        with closing(connected(server.url)) as connection:
+            for _ in range(2000):
+                connection.request("HEAD", "/absent")
+                assert connection.getresponse().read() == b""
+        code, out, told = server.end()
+    assert code == 0
+    assert told.startswith("the access log cannot be written: ")
+    assert told.endswith("its reader does not keep up\n")
+    assert told.count("\n") == 1
+    lines = out.splitlines()
+    assert 100 < len(lines) < 2000
+    assert all('"HEAD /absent HTTP/1.1" 404 0 ' in line for line in lines)
+
+
 def test_a_log_that_cannot_be_written_is_told_before_anything_listens(mirror: Mirror) -> None:
     code, told = refused(mirror, "--access-log", str(mirror.home))
     assert (code, told.count("\n")) == (3, 1)
@@ -324,6 +342,42 @@ def test_files_that_cannot_be_used_are_told_before_anything_listens(mirror: Mirr
         assert (code, told.count("\n"), reason in told) == (2, 1, True), (options, told)
 
 
+# One client that wants everything.
+
+
+def test_a_client_that_never_stops_asking_does_not_keep_others_waiting(mirror: Mirror) -> None:
+    """It sends requests as fast as it can, thousands in one piece, and reads what it gets."""
+    with serve(mirror) as server, closing(connected(server.url)) as greedy:
+        greedy.request("GET", f"/{WHEEL}")
+        assert greedy.getresponse().read() == body_of(WHEEL)
+        many = f"HEAD /{WHEEL} HTTP/1.1\r\nHost: m\r\n\r\n".encode() * 4000
+        with ThreadPoolExecutor(2) as pool:
+            asking, reading = pool.submit(ask_for_ever, greedy.sock, many), pool.submit(read_all, greedy.sock)
+            try:
+                for _ in range(5):
+                    with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=10)) as modest:
+                        modest.request("GET", "/healthz")
+                        assert modest.getresponse().status == 200
+                assert not asking.done()
+            finally:
+                greedy.sock.shutdown(socket.SHUT_RDWR)
+        assert reading.result() > 100_000
+
+
+def ask_for_ever(sock: socket.socket, requests: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            sock.sendall(requests)
+
+
+def read_all(sock: socket.socket) -> int:
+    total = 0
+    with suppress(OSError):
+        while piece := sock.recv(1 << 20):
+            total += len(piece)
+    return total
+
+
 # How it ends.
 
 
@@ -397,3 +451,17 @@ def test_an_idle_connection_does_not_hold_it_up(mirror: Mirror) -> None:
         began = time.monotonic()
         assert server.end(signal.SIGINT) == (0, "", "")
         assert time.monotonic() - began < 5
+
+
+def test_nor_does_one_that_is_encrypted(mirror: Mirror, tmp_path: Path) -> None:
+    """A client that waits for nothing does not say goodbye either."""
+    files = certificate(tmp_path / "tls")
+    context = ssl.create_default_context(cafile=files.authority)
+    with serve(mirror, *files.options) as server:
+        host = server.url.removeprefix("https://")
+        with closing(HTTPSConnection(host, timeout=30, context=context)) as connection:
+            connection.request("GET", f"/{WHEEL}")
+            assert connection.getresponse().read() == body_of(WHEEL)
+            began = time.monotonic()
+            assert server.end() == (0, "", "")
+            assert time.monotonic() - began < 7

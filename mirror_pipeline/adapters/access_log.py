@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import select
 import sys
 import time
 from contextlib import suppress
@@ -30,9 +32,14 @@ class AccessLog:
             raise StorageError(f"{path}: {error.strerror or error}", path=str(path)) from error
 
     def write(self, visit: Visit) -> None:
-        """Add a line. A disk that is full costs the line, not the answer, and is told once."""
+        """Add a line. A disk that is full costs the line, not the answer, and is told once.
+
+        So does a pipe that is full: whoever reads this log must not be waited for by all clients.
+        """
         line = access_line(visit, self._now())
         try:
+            if not _has_room(self._file):
+                raise BlockingIOError(errno.EAGAIN, "its reader does not keep up")
             os.write(self._file, f"{line}\n".encode("ascii", "replace"))
         except OSError as error:
             self._complain(error)
@@ -73,6 +80,13 @@ class AccessLog:
         if not self._complained:
             _log.error("the access log cannot be written: %s", error)
         self._complained = True
+
+
+def _has_room(file: int) -> bool:
+    """Whether a line can be written without waiting; a file on a disk always says so."""
+    ready = select.poll()
+    ready.register(file, select.POLLOUT)
+    return bool(ready.poll(0))
 
 
 def _is_same(file: int, path: Path) -> bool:

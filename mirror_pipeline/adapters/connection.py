@@ -7,19 +7,24 @@ What belongs here: keeping alive, back pressure, deadlines, closing. What does n
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 
 from mirror_pipeline.adapters.host import Host
 from mirror_pipeline.adapters.requests_in import Asked, Reader
-from mirror_pipeline.adapters.sending import CopiedByTheKernel, CopiedInPieces, opened
+from mirror_pipeline.adapters.sending import CopiedByTheKernel, CopiedInPieces, head_lines, opened
 from mirror_pipeline.domain.access_line import Visit
-from mirror_pipeline.domain.answers import FAILED, Answer, Headers, Request, Span, message
+from mirror_pipeline.domain.answers import FAILED, Answer, Request, Span, message
 
 _MOST_WAITING = 32
+_AT_A_TURN = 16
+"""Requests of one client before others have their turn: a pipeline may have thousands."""
 _HIGH_WATER = 256 * 1024
+_WORTH_SHARING = 64 * 1024
+"""Bytes of a body that is not copied for each client: those who do not read keep it waiting."""
 _REFUSED = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_GONE = Answer(499, ())
+"""Of a client that did not wait for an answer: nobody's failure. nginx logs the same number."""
 _NO_REQUEST = Request("-", "-", {})
 
 
@@ -33,9 +38,10 @@ class Connection(asyncio.Protocol):
         self._reader = Reader()
         self._current: Asked | None = None
         self._began = 0.0
-        self._answer = FAILED
+        self._answer = _GONE
         self._sending: CopiedByTheKernel | CopiedInPieces | None = None
         self._full = self._held_back = self._closing = self._encrypted = False
+        self._answering = self._has_a_turn = False
         self._progress = (0, 0)
         self._client = ""
         self.deadline = 0.0
@@ -118,25 +124,47 @@ class Connection(asyncio.Protocol):
         self._reader.over = True
         if not self.busy:
             self._close()
+            if not self.transport.get_write_buffer_size():  # with TLS the client is to say goodbye, too
+                self.deadline = self._host.now() + self._host.limits.goodbye
 
     # Answering.
 
     def _go_on(self) -> None:
         """Answer what waits, until an answer takes a moment or the client has to read first."""
-        requests = self._reader.requests
-        while requests and self._current is None and not self._full and not self._closing:
-            asked = requests.popleft()
-            if isinstance(asked, int):
-                self._turn_away(asked)
-            else:
-                self._begin(asked)
+        if self._answering:  # a file that went out at once calls this: the loop goes on, and not the stack
+            return
+        requests, self._answering = self._reader.requests, True
+        try:
+            for _ in range(_AT_A_TURN):
+                if not self._is_free:
+                    break
+                asked = requests.popleft()
+                if isinstance(asked, int):
+                    self._turn_away(asked)
+                else:
+                    self._begin(asked)
+        finally:
+            self._answering = False
+        if self._is_free and not self._has_a_turn:
+            self._has_a_turn = True
+            self._host.loop.call_soon(self._take_turn)
         hold_back = len(requests) > _MOST_WAITING
         if hold_back != self._held_back and not self.transport.is_closing():
             self._held_back = hold_back
             (self.transport.pause_reading if hold_back else self.transport.resume_reading)()
 
+    def _take_turn(self) -> None:
+        self._has_a_turn = False
+        self._go_on()
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether something waits that can be answered now."""
+        waits = self._current is None and bool(self._reader.requests)
+        return waits and not self._full and not self._closing
+
     def _begin(self, asked: Asked) -> None:
-        self._current, self._began, self._answer = asked, self._host.now(), FAILED
+        self._current, self._began, self._answer = asked, self._host.now(), _GONE
         self._host.metrics.begun()
         answer = self._host.service.at_once(asked.request)
         if answer is None or not self._sent(asked, answer):
@@ -157,27 +185,35 @@ class Connection(asyncio.Protocol):
             return self._sent_file(asked, answer, body)
         self._answer = answer
         head = self._head(answer, asked)
-        self.transport.write(head + body if has_body and isinstance(body, bytes) else head)
+        if not (has_body and isinstance(body, bytes)):
+            self.transport.write(head)
+        elif len(body) < _WORTH_SHARING:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
         self._finish(len(body) if has_body else 0)
         return True
 
     def _sent_file(self, asked: Asked, answer: Answer, span: Span) -> bool:
         try:
-            file = opened(span)
+            sending = self._sending = self._to_send(self._head(answer, asked), span)
         except OSError:
             return False
         self._answer = answer
         self.deadline = self._host.now() + self._host.limits.stalled
-        head = self._head(answer, asked)
-        # Bytes that wait in the transport would come after those that the kernel is told to send.
-        if self._encrypted or self.transport.get_write_buffer_size():
-            self._sending = CopiedInPieces(self.transport, head, file, span)
+        if isinstance(sending, CopiedInPieces):
             self._send_pieces()
         else:
-            socket = self.transport.get_extra_info("socket").fileno()
-            self._sending = CopiedByTheKernel(self._host.loop, socket, head, file, span, self._file_sent)
-            self._sending.go_on()
+            sending.go_on()
         return True
+
+    def _to_send(self, head: bytes, span: Span) -> CopiedByTheKernel | CopiedInPieces:
+        file = opened(span)
+        # Bytes that wait in the transport would come after those that the kernel is told to send.
+        if self._encrypted or self.transport.get_write_buffer_size():
+            return CopiedInPieces(self.transport, head, file, span)
+        socket = self.transport.get_extra_info("socket").fileno()
+        return CopiedByTheKernel(self._host.loop, socket, head, file, span, self._file_sent)
 
     def _send_pieces(self) -> None:
         """As long as there is room, one piece at a turn of the loop."""
@@ -226,7 +262,7 @@ class Connection(asyncio.Protocol):
         connection = b"close" if last else b"keep-alive" if asked.version == "1.0" else b""
         told = b"connection: %b\r\n" % connection if connection else b""
         length = None if answer.status == HTTPStatus.NOT_MODIFIED else len(answer.body)
-        return _lines(answer.status, answer.headers, length) + self._host.date() + told + b"\r\n"
+        return head_lines(answer.status, answer.headers, length) + self._host.date() + told + b"\r\n"
 
     # Closing.
 
@@ -255,14 +291,3 @@ class Connection(asyncio.Protocol):
         else:
             self.deadline = self._host.now() + self._host.limits.stalled
             self.transport.close()
-
-
-@lru_cache(maxsize=8192)
-def _lines(status: int, headers: Headers, length: int | None) -> bytes:
-    """Status line and fields."""
-    fields = headers if length is None else (*headers, ("content-length", str(length)))
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        *(f"{name}: {value}" for name, value in fields),
-    ]
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")

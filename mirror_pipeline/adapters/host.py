@@ -122,7 +122,11 @@ class Host:
             await asyncio.sleep(self.limits.sweep)
             now = self.now()
             for connection in [one for one in self._connections if one.deadline < now]:
-                connection.expire()
+                try:
+                    connection.expire()
+                except Exception:  # deadlines are all that ends some connections: one must not end them
+                    _log.exception("a connection that is over time cannot be ended")
+                    connection.transport.abort()
             if self._log:
                 self._log.reopen()
 

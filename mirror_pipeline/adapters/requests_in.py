@@ -5,6 +5,7 @@ What belongs here: what a request has to be like to be answered at all. What doe
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mirror_pipeline.domain.answers import Request
 LONGEST_TARGET = 8 * 1024
 MOST_FIELDS = 100
 BIGGEST_HEAD = 32 * 1024
+_WHOLE_ADDRESS = re.compile(r"https?://[^/?#]*(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,18 @@ class Reader:
         body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         keep = not body and self._parser.should_keep_alive()
         method = self._parser.get_method().decode("latin-1")
-        request = Request(method, self._target.decode("latin-1"), headers)
+        request = Request(method, _origin_form(self._target.decode("latin-1")), headers)
         self.requests.append(Asked(request, version, keep, linger=body))
         self.over = not keep
         return None
+
+
+def _origin_form(target: str) -> str:
+    """The path and query of a target that is a whole address, as a proxy is asked (RFC 9112 §3.2.2)."""
+    address = _WHOLE_ADDRESS.fullmatch(target)
+    if address is None:
+        return target
+    return address[1] if address[1].startswith("/") else f"/{address[1]}"
 
 
 def _joined(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

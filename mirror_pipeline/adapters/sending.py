@@ -1,7 +1,7 @@
 """Sending a span of a file to a socket: the kernel copies it, or with TLS this process does, in pieces.
 
-What belongs here: one span, as fast as its client reads. What does not: what is sent, and when a client that
-reads nothing has been waited for long enough (``adapters.connection``).
+What belongs here: one span, as fast as its client reads, and the head before it. What does not: what is
+sent, and when a client that reads nothing has been waited for long enough (``adapters.connection``).
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import lru_cache
+from http import HTTPStatus
 from stat import S_ISREG
 
-from mirror_pipeline.domain.answers import Span
+from mirror_pipeline.domain.answers import Headers, Span
 
 _AT_ONCE = 1 << 20
 """Bytes for one client before others have their turn."""
 _PIECE = 256 * 1024
+
+
+@lru_cache(maxsize=8192)
+def head_lines(status: int, headers: Headers, length: int | None) -> bytes:
+    """Status line and fields as they are sent; without the last, empty line."""
+    fields = headers if length is None else (*headers, ("content-length", str(length)))
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        *(f"{name}: {value}" for name, value in fields),
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 def opened(span: Span) -> int:
@@ -42,7 +55,11 @@ class CopiedByTheKernel:
     ) -> None:
         """``ended`` is called once, with whether everything was sent; not after ``stop``."""
         self._loop, self._file, self._ended = loop, file, ended
-        self._socket = os.dup(socket)
+        try:
+            self._socket = os.dup(socket)
+        except OSError:  # none left: the file, which is ours by now, would stay open for ever
+            os.close(file)
+            raise
         self._head, self._at, self._stop = head, span.start, span.stop
         self._waits = False
         self.sent = 0

@@ -6,6 +6,7 @@ What does not: HTTP (``domain.answers``), or which key answers a path (``domain.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -28,6 +29,8 @@ SMALL = 1 << 20
 _MEMORY = 64 << 20
 _LEAST_COMPRESSED = 256
 _CHUNK = 256 * 1024
+
+_OF_THE_MOMENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.EINTR)
 
 _READING = threading.Lock()
 _log = logging.getLogger(__name__)
@@ -200,7 +203,9 @@ def _digests_in(manifest: Path) -> Mapping[str, tuple[str, int | None]]:
         stat = manifest.stat()
         with _READING:  # requests that come at the same time wait for the one that reads it
             return _parsed_manifest(manifest, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    except OSError:
+    except OSError as error:
+        if error.errno in _OF_THE_MOMENT:  # what is believed of a generation is believed until the next one
+            raise
         return {}
 
 

@@ -7,7 +7,9 @@ import hashlib
 import os
 import re
 import socket
+import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -163,6 +165,25 @@ def test_a_client_that_says_that_it_sends_no_more_gets_its_answer(base: str) -> 
         assert rest(client).endswith(BIG_BYTES)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (f"http://ci:SECRET@m.example/{WHEEL}?x=//y", f"/{WHEEL}"),
+        ("HTTPS://m.example:8443/simple/", "/simple/"),
+        ("http://m.example", "/"),
+        ("http://m.example?x", "/"),
+        ("http://m.example/healthz", "/healthz"),
+    ],
+)
+def test_a_target_may_be_a_whole_address(base: str, target: str, path: str, method: str) -> None:
+    """As a client asks that takes the mirror for a proxy, too (RFC 9112 §3.2.2)."""
+    there, plain = (
+        ask_raw(base, request(asked, "Connection: close", method=method)) for asked in (target, path)
+    )
+    assert re.sub(rb"date: .*", b"", there) == re.sub(rb"date: .*", b"", plain)
+
+
 def test_an_offered_upgrade_is_not_taken(base: str) -> None:
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
     reply = ask_raw(base, request(f"/{WHEEL}", *offer))
@@ -270,6 +291,21 @@ def connections(base: str) -> int:
     return int(found[1])
 
 
+def test_a_client_that_does_not_wait_is_no_failure(mirror: Mirror) -> None:
+    slow = "packages/slow-1.0-py3-none-any.whl"
+    (mirror.store / "slow-1.0-py3-none-any.whl").touch()
+    os.truncate(mirror.store / "slow-1.0-py3-none-any.whl", 500_000_000)  # in no manifest: it takes a digest
+    with serving(mirror.site, extras=Extras(metrics=True)) as base:
+        with connected(base) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(request(f"/{slow}"))
+        while connections(base) > 1:
+            pass
+        told = ask(base, "/metrics").body
+        assert b'{method="GET",status="4xx",kind="none"} 1\n' in told
+        assert b'status="5xx"' not in told
+
+
 def test_two_hundred_clients_at_once(base: str) -> None:
     page = ask(base, "/simple/foo-bar/")
 
@@ -297,6 +333,26 @@ def test_a_crowd_that_reads_nothing_stops_nobody(mirror: Mirror) -> None:
             assert client.recv(12) == b"HTTP/1.1 200"
         assert ask(base, f"/{BIG}").body == BIG_BYTES
         assert ask(base, "/simple/foo-bar/").status == 200
+
+
+def test_a_crowd_that_does_not_read_a_page_shares_it(mirror: Mirror) -> None:
+    mirror.generation(2, {"simple/foo-bar/index.html": TEXT * 80})
+    mirror.switch(2)
+    tracemalloc.start()
+    try:
+        with serving(mirror.site, extras=Extras(metrics=True)) as base, ExitStack() as crowd:
+            assert ask(base, "/simple/foo-bar/").body == TEXT * 80
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(50):
+                client = crowd.enter_context(socket.socket())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", int(base.rpartition(":")[2])))
+                client.sendall(request("/simple/foo-bar/") * 9)
+                assert client.recv(12) == b"HTTP/1.1 200"
+            after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10 * len(TEXT * 80)
 
 
 def test_one_client_too_many_is_sent_away(mirror: Mirror) -> None:
