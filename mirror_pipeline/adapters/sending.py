@@ -7,6 +7,7 @@ sent, and when a client that reads nothing has been waited for long enough (``ad
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,6 +19,7 @@ from mirror_pipeline.domain.answers import Headers, Span
 _AT_ONCE = 1 << 20
 """Bytes for one client before others have their turn."""
 _PIECE = 256 * 1024
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @lru_cache(maxsize=8192)
@@ -61,7 +63,7 @@ class CopiedByTheKernel:
             os.close(file)
             raise
         self._head, self._at, self._stop = head, span.start, span.stop
-        self._waits = False
+        self._waits, self._by_kernel = False, True
         self.sent = 0
 
     def go_on(self) -> None:
@@ -85,12 +87,23 @@ class CopiedByTheKernel:
             self._head = self._head[os.write(self._socket, self._head) :]
             if self._head:
                 return None
-        count = os.sendfile(self._socket, self._file, self._at, min(self._stop - self._at, _AT_ONCE))
+        count = self._copied(min(self._stop - self._at, _AT_ONCE))
         self._at += count
         self.sent += count
         if count == 0:  # the file was cut
             return False
         return True if self._at == self._stop else None
+
+    def _copied(self, most: int) -> int:
+        """Bytes that went on; by hand where the file's system knows no ``sendfile`` (some over a network)."""
+        if self._by_kernel:
+            try:
+                return os.sendfile(self._socket, self._file, self._at, most)
+            except OSError as error:
+                if error.errno not in _NO_SENDFILE:
+                    raise
+                self._by_kernel = False
+        return os.write(self._socket, os.pread(self._file, min(most, _PIECE), self._at))
 
     def stop(self) -> None:
         """Let go of both files."""

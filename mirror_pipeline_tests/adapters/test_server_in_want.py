@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -11,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from mirror_pipeline.adapters.sending import CopiedByTheKernel, opened
 from mirror_pipeline.adapters.server import serving
+from mirror_pipeline.domain.answers import Span
 from mirror_pipeline_tests.adapters.test_connection import connected, request, rest, statuses
 from mirror_pipeline_tests.adapters.test_server import BIG, WHEEL, Mirror, new_mirror
 
@@ -55,6 +60,27 @@ def test_a_package_that_cannot_be_opened_now_is_sent_later(mirror: Mirror, more:
             assert [status_of(client, f"/{BIG}") for _ in range(5)] == [500] * 5
         assert files_open() == before
         assert status_of(client, f"/{BIG}") == 200
+
+
+def test_where_the_kernel_cannot_copy_it_is_done_by_hand(tmp_path: Path) -> None:
+    """As on file systems without ``sendfile``; here it refuses, since the socket is said to append."""
+    content = os.urandom(3_000_000)
+    (tmp_path / "big").write_bytes(content)
+    span = Span(str(tmp_path / "big"), 7, len(content), len(content))
+
+    async def received() -> tuple[bytes, bool]:
+        loop, (ours, client) = asyncio.get_running_loop(), socket.socketpair()
+        with ours, client:
+            ours.setblocking(False)
+            fcntl.fcntl(ours, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)
+            ended: asyncio.Future[bool] = loop.create_future()
+            CopiedByTheKernel(loop, ours.fileno(), b"head ", opened(span), span, ended.set_result).go_on()
+            reader, writer = await asyncio.open_connection(sock=client)
+            arrived = await reader.readexactly(len(b"head ") + len(span))
+            writer.close()
+            return arrived, await ended
+
+    assert asyncio.run(received()) == (b"head " + content[7:], True)
 
 
 def test_a_manifest_that_cannot_be_opened_now_is_read_later(mirror: Mirror) -> None:
