@@ -18,9 +18,12 @@ from dagster._core.loader import LoadingContextForTest
 from mirror_pipeline.automation import observed
 from mirror_pipeline.definitions import build_definitions
 from mirror_pipeline.errors import FetchFailedError
+from mirror_pipeline.phases.drift import look_upstream
+from mirror_pipeline.phases.history import roll_back
+from mirror_pipeline.phases.tokens import access_of, add
 from mirror_pipeline.refresh import states_now
 from mirror_pipeline.staleness import State, asset_states, most_upstream
-from mirror_pipeline_tests.mirrors import Kept, Workbench, keep, materialize
+from mirror_pipeline_tests.mirrors import NOW, Kept, Workbench, keep, materialize
 
 PLATFORMS = ("linux-x86_64", "windows-amd64", "noarch")
 PLANS = [("wheel_plan", platform) for platform in PLATFORMS]
@@ -299,6 +302,37 @@ class TestTheWorldOutside:
         bench.site.unlink()
         bench.site.symlink_to("generations/1", target_is_directory=True)
         assert waiting(bench).keys() == {("s3_sync", None)}
+
+    def test_upstream_yanked_a_file(self, bench: Workbench) -> None:
+        bench.upstream.add(bench.dist("alpha"), yanked="leaks keys")
+        look_upstream(bench.mirror())
+        assert waiting(bench)[INDEX].why == "upstream says something else of what is mirrored"
+        assert bench.refresh().recomputed == PUBLICATION
+        assert "leaks keys" in (bench.site / "simple/alpha/index.html").read_text("utf-8")
+
+        published = bench.published()
+        assert waiting(bench) == {}
+        look_upstream(bench.mirror())
+        assert bench.refresh().recomputed == []
+        assert bench.published() == published
+
+    def test_a_rollback_holds_whatever_upstream_says(self, bench: Workbench) -> None:
+        bench.bump_windows()
+        bench.refresh()
+        roll_back(bench.mirror(), None, "broken")
+        held = bench.published()
+        bench.upstream.add(bench.dist("alpha"), yanked="leaks keys")
+        look_upstream(bench.mirror())
+        bench.refresh()
+        assert bench.published() == held
+        assert waiting(bench) == {}
+
+    def test_clients_need_a_login(self, bench: Workbench) -> None:
+        assert "login NAME" not in (bench.site / "index.html").read_text("utf-8")
+        add(access_of(bench.mirror().settings), "laptop", "test", NOW.isoformat())
+        assert bench.refresh().recomputed == PUBLICATION
+        assert "login NAME" in (bench.site / "index.html").read_text("utf-8")
+        assert waiting(bench) == {}
 
     def test_the_lock_cannot_be_read(self, bench: Workbench) -> None:
         bench.lock.unlink()

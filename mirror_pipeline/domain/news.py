@@ -34,7 +34,10 @@ def news(
     facts: Mapping[str, ProjectFacts],
     last: News,
 ) -> News:
-    """Compare what was heard now with what was told then. Where nothing was heard, the last word stands."""
+    """Compare what was heard now with what was told then. Where nothing was heard, the last word stands.
+
+    Of what is no longer asked about, since it is no longer mirrored, no word is kept.
+    """
     pages = {
         artifact.file: _source(artifact, one.pages)
         for one in heard
@@ -43,7 +46,9 @@ def news(
     }
     files = {file: page.files[file].yanked for file, page in pages.items() if page}
     said = {**last.yanked, **files}
-    statuses = {**last.statuses, **_statuses(heard)}
+    asked = {one.project for one in heard}
+    before = {project: status for project, status in last.statuses.items() if project in asked}
+    statuses = {**before, **_statuses(heard)}
     return News(
         {file: now for file, now in sorted(said.items()) if now != yanked.get(file, now)},
         {

@@ -9,7 +9,7 @@ from urllib.parse import quote
 _LOGIN = re.compile(r"(?<=http://)[^/\s]*@|(?<=https://)[^/\s]*@|(?<=//)[^/\s:]*:[^/\s]*@", re.IGNORECASE)
 """Who asks, in a URL: all of it on the web, elsewhere (``ssh://git@…``) only where a password is told."""
 
-_TOLD_BY_A_KEY = re.compile(r"(?<=[?&])(?!(?:rev|tag|branch|subdirectory)=)([^=&#\s]*)=[^&#\s]*")
+_TOLD_BY_A_KEY = re.compile(r"(?<=[?&])(?!(?:rev|tag|branch|subdirectory|lfs)=)([^=&#\s]*)=[^&#\s]*")
 """What stands in a URL's query, but for where in a repository: a token, perhaps, or a signature."""
 
 

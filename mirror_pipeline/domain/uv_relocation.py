@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import tomli
 
+from mirror_pipeline.domain.redaction import without_login
 from mirror_pipeline.errors import LockError
 
 _ARRAYS: Final = ("package", "distribution")
@@ -66,7 +67,7 @@ def relocate(text: str, base: str, held: Mapping[str, str]) -> Relocated:
 
     ``held`` maps the mirror's files to their SHA-256. Files that are not among them are left out; versions,
     dependencies, markers, hashes and the layout of the text stay. A ``LockError`` where two packages would
-    become one, or where the text is not laid out as uv writes it.
+    become one, a URL that stays holds a secret, or the text is not laid out as uv writes it.
     """
     mirror = _Mirror(base, held)
     try:
@@ -80,6 +81,7 @@ def relocate(text: str, base: str, held: Mapping[str, str]) -> Relocated:
         raise LockError("uv.lock is not laid out as uv writes it", hint="run 'uv lock'")
     here = [package for package in packages if "registry" in package["source"]]
     _refuse_twins(here)
+    _refuse_secrets(after)
     elsewhere = {str(package["name"]) for package in packages if not _KNOWN & set(package["source"])}
     return Relocated(written, frozenset(map(_label, here)), tuple(sorted(elsewhere)))
 
@@ -100,6 +102,24 @@ def _refuse_twins(packages: list[Mapping[str, Any]]) -> None:
             f"{twice[0]} is locked from two registries: from one mirror they would be the same",
             package=twice[0],
         )
+
+
+def _refuse_secrets(document: Mapping[str, Any]) -> None:
+    """What does not come from the mirror keeps its URL, which everybody would read who reads the mirror."""
+    told = next((url for url in _urls(document) if without_login(url) != url), None)
+    if told is not None:
+        raise LockError(
+            f"{without_login(told)} is locked with a login or a key in it, which would be published",
+            hint="uv finds logins in netrc; lock it without one",
+        )
+
+
+def _urls(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (value,) if "://" in value else ()
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _urls(item)
 
 
 def _moved_value(key: str, value: Any, mirror: _Mirror) -> Any:

@@ -90,14 +90,30 @@ class WheelSet:
 
 
 def by_project(sets: Iterable[WheelSet]) -> Mapping[str, tuple[Held, ...]]:
-    """All sets together, by project, each file once with all that want it, in the order of file names."""
+    """All sets together, by project, in the order of file names.
+
+    Each file is there once, with all that want it and what any of the sets knows of it: only the platform
+    that fetched a file heard what upstream tells of it.
+    """
     found: dict[str, dict[str, Held]] = {}
     for item in (item for wheel_set in sets for item in wheel_set.held):
         files = found.setdefault(item.artifact.project, {})
         known = files.get(item.artifact.file)
-        wanted = item.artifact if known is None else item.artifact.united(known.artifact)
-        files[item.artifact.file] = replace(item, artifact=wanted)
+        files[item.artifact.file] = item if known is None else _united(item, known)
     return {project: tuple(files[name] for name in sorted(files)) for project, files in sorted(found.items())}
+
+
+def _united(one: Held, other: Held) -> Held:
+    """What two sets know of the same file."""
+    return replace(
+        one,
+        artifact=one.artifact.united(other.artifact),
+        metadata=one.metadata or other.metadata,
+        requires_python=one.requires_python or other.requires_python,
+        yanked=one.yanked or other.yanked,
+        upload_time=one.upload_time or other.upload_time,
+        provenance=one.provenance or other.provenance,
+    )
 
 
 def facts_by_project(sets: Iterable[WheelSet]) -> Mapping[str, ProjectFacts]:

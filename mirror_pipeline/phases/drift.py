@@ -16,7 +16,7 @@ from mirror_pipeline.domain.artifact import Artifact
 from mirror_pipeline.domain.drift import Drift, accept, judge
 from mirror_pipeline.domain.drift_report import as_markdown
 from mirror_pipeline.domain.news import News, news
-from mirror_pipeline.domain.wheelset import WheelSet, facts_by_project
+from mirror_pipeline.domain.wheelset import WheelSet, by_project, facts_by_project
 from mirror_pipeline.errors import UpstreamError, UsageError
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.wheel_plan import load_plan
@@ -84,7 +84,7 @@ def _sets(mirror: Mirror) -> Sequence[WheelSet]:
 
 def _yanked_before(sets: Sequence[WheelSet]) -> Mapping[str, str | bool]:
     """What upstream told of each file when it was mirrored (PEP 592)."""
-    return {item.artifact.file: item.yanked for wheels in sets for item in wheels.held}
+    return {item.artifact.file: item.yanked for held in by_project(sets).values() for item in held}
 
 
 def last_news(mirror: Mirror) -> News:

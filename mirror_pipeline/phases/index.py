@@ -28,6 +28,7 @@ from mirror_pipeline.phases.provenance import provenance_pages
 from mirror_pipeline.phases.relocation import uv_locks
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import PYLOCK, Requirements, current_requirements
+from mirror_pipeline.phases.tokens import is_private
 from mirror_pipeline.phases.wheel_plan import document_of as plan_document
 from mirror_pipeline.phases.wheel_plan import is_planned
 from mirror_pipeline.phases.wheels import document_of, is_gathered, load_wheels
@@ -36,6 +37,7 @@ DOCUMENT = "index"
 MADE = "index_made"
 _OTHER_REQUIREMENTS = "made from other requirements"
 _NEWER_WORD = "upstream says something else of what is mirrored"
+_OTHER_ACCESS = "clients need a login now, or none any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Made:
     """The time that it tells."""
     news: str = ""
     """Digest of what upstream said later of what is mirrored; '' for nothing."""
+    private: bool = False
+    """Whether its snippets tell of a login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def make_index(mirror: Mirror) -> Indexed:
     index = Index(manifest, {key: content.decode() for key, content in contents.items()})
     previous = mirror.documents.find(DOCUMENT, Index)
     mirror.documents.write(DOCUMENT, index)
-    mirror.documents.write(MADE, replace(made, news=_version(news)))
+    mirror.documents.write(MADE, replace(made, news=_version(news), private=is_private(mirror.settings)))
     return Indexed(index, manifest.digest, previous, {found.platform: found.size for found in sets})
 
 
@@ -149,18 +153,26 @@ def is_outdated(mirror: Mirror) -> bool:
 def why_outdated(mirror: Mirror) -> str:
     """Why the stored index is not what there is now; '' where it is, or where not all is there for another.
 
-    No wheel need have changed for that: a marker did, or a file that no platform wants, or upstream's word.
+    No wheel need have changed for that: a marker did, or a file that no platform wants, or upstream's word,
+    or who is let in.
     """
     made, now = mirror.documents.find(MADE, Made), current_requirements(mirror)
     if now is None:
         return ""
-    renewed = (made.news if made else "") != _version(last_news(mirror))
-    if made is not None and made.requirements == now and not renewed:
+    why = _why_told_otherwise(mirror, made or Made(""))
+    if made is not None and made.requirements == now and not why:
         return ""
     index = mirror.documents.find(DOCUMENT, Index)
-    if index is None or (index.manifest.requirements == now and not renewed) or not is_in_step(mirror):
+    if index is None or (index.manifest.requirements == now and not why) or not is_in_step(mirror):
         return ""
-    return _NEWER_WORD if index.manifest.requirements == now else _OTHER_REQUIREMENTS
+    return why if index.manifest.requirements == now else _OTHER_REQUIREMENTS
+
+
+def _why_told_otherwise(mirror: Mirror, made: Made) -> str:
+    """Why pages would say something else of the same files."""
+    if made.news != _version(last_news(mirror)):
+        return _NEWER_WORD
+    return _OTHER_ACCESS if made.private != is_private(mirror.settings) else ""
 
 
 def _version(news: News) -> str:

@@ -13,6 +13,7 @@ from mirror_pipeline.domain.project_facts import ProjectFacts
 from mirror_pipeline.domain.wheelset import Held, WheelSet
 from mirror_pipeline.phases.mirror import Mirror
 from mirror_pipeline.phases.requirements import Requirements
+from mirror_pipeline.phases.tokens import is_private
 from mirror_pipeline.phases.wheel_plan import plan_for
 
 
@@ -50,7 +51,7 @@ def pages_for_people(
         coverage=coverage_view(plan, sets),
         documents=documents,
     )
-    clients = client_views(view, private=bool(settings.cloud.login))
+    clients = client_views(view, private=is_private(settings))
     pages = {
         FRONT: people_pages.front_page(view, clients, None),
         **people_pages.assets(),

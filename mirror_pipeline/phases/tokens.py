@@ -111,7 +111,7 @@ def is_private(settings: Settings) -> bool:
 
     Of a bucket that is told by ``MIRROR_LOGIN``, without which a private one could not be verified either.
     """
-    if settings.cloud.mode != "directory":
+    if settings.cloud.login or settings.cloud.mode != "directory":
         return bool(settings.cloud.login)
     try:
         return FileTokens(settings.home / TOKENS).read().book.private

@@ -170,6 +170,30 @@ def test_another_layout_is_refused_rather_than_changed_in_part(laid_out: str, ot
         moved(LOCK.replace(laid_out, otherwise))
 
 
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("https://ci:hunter2@files.example/tool-1.0-py3-none-any.whl", "hunter2"),
+        ("https://files.example/tool-1.0-py3-none-any.whl?sig=hunter2", "hunter2"),
+    ],
+)
+def test_a_url_with_a_secret_is_not_published(url: str, secret: str) -> None:
+    with pytest.raises(LockError, match="with a login or a key in it") as error:
+        moved(LOCK.replace("https://files.example/tool-1.0-py3-none-any.whl", url))
+    assert secret not in str(error.value)
+
+
+def test_the_login_of_an_index_is_gone_with_the_index() -> None:
+    found = moved(LOCK.replace('registry = "https://', 'registry = "https://ci:hunter2@'))
+    assert found.text == moved().text
+
+
+def test_where_in_a_repository_is_no_secret() -> None:
+    git = "ssh://git@code.example/tool?lfs=true&subdirectory=tool&rev=v1#" + "a" * 40
+    source = 'source = { url = "https://files.example/tool-1.0-py3-none-any.whl" }'
+    assert git in moved(LOCK.replace(source, f'source = {{ git = "{git}" }}')).text
+
+
 def test_what_is_no_lock_is_refused() -> None:
     with pytest.raises(LockError, match=r"uv\.lock"):
         moved("version = 1\n<<<<<<< ours\n")

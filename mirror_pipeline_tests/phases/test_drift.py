@@ -286,6 +286,20 @@ def test_the_last_word_stands_where_nobody_can_be_asked(mirrored: World, upstrea
     assert published(mirrored.site) == before
 
 
+def test_of_what_is_no_longer_mirrored_no_word_is_kept(mirrored: World, upstream: FakeUpstream) -> None:
+    upstream.mark("alpha", "deprecated", "use beta")
+    look_upstream(mirrored.mirror())
+    mirrored.lock(*PACKAGES[1:3])
+    run(mirrored.mirror())
+    look_upstream(mirrored.mirror())
+    upstream.mark("alpha", "active")
+
+    mirrored.lock(*PACKAGES)
+    run(mirrored.mirror())
+
+    assert "project-status" not in pages(mirrored, "alpha")[0]
+
+
 def test_what_is_gone_or_quarantined_is_offered_as_before(mirrored: World, upstream: FakeUpstream) -> None:
     before = published(mirrored.site)
     mirror = mirrored.mirror()

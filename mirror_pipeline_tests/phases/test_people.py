@@ -13,8 +13,9 @@ import pytest
 from mirror_pipeline.domain.about import About
 from mirror_pipeline.domain.pages import page_files
 from mirror_pipeline.domain.wheelset import WheelSet, by_project
-from mirror_pipeline.phases.index import make_index
+from mirror_pipeline.phases.index import make_index, why_outdated
 from mirror_pipeline.phases.mirror import Mirror
+from mirror_pipeline.phases.tokens import access_of, add, open_to_all
 from mirror_pipeline.phases.verification import verify
 from mirror_pipeline.phases.wheels import document_of, gather_wheels, load_wheels
 from mirror_pipeline.settings import EPOCH_VARIABLE, parse_settings
@@ -162,6 +163,30 @@ def test_a_title_names_the_projects_or_is_given(world: World) -> None:
     assert "<h1>office and shop</h1>" in front(world, at(world, MORNING, ORBIT_PROJECT="office:shop"))
     named = at(world, MORNING, MIRROR_TITLE="Our <mirror>")
     assert "<h1>Our &lt;mirror&gt;</h1>" in front(world, named)
+
+
+def test_snippets_tell_of_a_login_as_soon_as_one_is_needed_and_no_longer(world: World) -> None:
+    mirror = at(world, MORNING)
+    before = front(world, mirror)
+    assert "TOKEN" not in before
+    assert not why_outdated(mirror)
+
+    secret, _ = add(access_of(mirror.settings), "laptop", "test", MORNING.isoformat())
+    assert why_outdated(mirror) == "clients need a login now, or none any more"
+    page = make_index(mirror).index.pages["index.html"]
+    assert "machine mirror.example login NAME password TOKEN" in page
+    assert secret not in page
+    assert not why_outdated(mirror)
+
+    open_to_all(access_of(mirror.settings))
+    assert why_outdated(mirror)
+    assert make_index(mirror).index.pages["index.html"] == before
+
+
+def test_a_login_that_is_configured_is_told_of_and_not_told(world: World) -> None:
+    page = front(world, at(world, MORNING, MIRROR_LOGIN="ci:hunter2hunter2"))
+    assert "login NAME password TOKEN" in page
+    assert "hunter2" not in page
 
 
 def test_what_is_published_is_verified(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mirror_pipeline.domain.manifest import parse_manifest
 from mirror_pipeline.domain.serving import INTEGRITY_TYPE, REVALIDATED
+from mirror_pipeline.phases.drift import look_upstream
 from mirror_pipeline.phases.verification import verify
 from mirror_pipeline.phases.wheels import Gathered, gather_wheels
 from mirror_pipeline_tests.phases.world import (
@@ -57,6 +58,23 @@ def test_it_is_published_byte_for_byte(world: World, upstream: FakeUpstream, pag
     files = parse_manifest((world.site / "manifest.json").read_bytes()).files
     assert (files[KEY].content_type, files[KEY].cache_control) == (INTEGRITY_TYPE, REVALIDATED)
     assert "provenance" not in entry(world, CHECKER)
+
+
+def test_a_file_of_two_platforms_has_what_upstream_told_either(world: World, upstream: FakeUpstream) -> None:
+    """Only the first of them fetches it, and so hears of it."""
+    both = wheel("both", tag="cp312-cp312-macosx_11_0_universal2")
+    upstream.add(
+        both, provenance=provenance(both), yanked="leaks keys", upload_time="2024-01-02T03:04:05.678Z"
+    )
+    world.lock(locked(both))
+    mirror = world.mirror(MIRROR_PLATFORMS="macos-arm64,macos-x86_64", MIRROR_PUBLIC_URL=PUBLIC)
+
+    run(mirror)
+
+    told = entry(world, both)
+    assert told["provenance"] == f"{PUBLIC}/simple/both/{both.file}.provenance"
+    assert (told["yanked"], told["upload-time"]) == ("leaks keys", "2024-01-02T03:04:05.678Z")
+    assert [finding.severity for finding in look_upstream(mirror).drift.found] == ["info"]  # known already
 
 
 def test_the_published_mirror_is_verified_with_it(world: World, upstream: FakeUpstream) -> None:
