@@ -83,7 +83,9 @@ def condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
 
 def index_condition(mirror: Mirror) -> dg.AutomationCondition[Any]:
     """The same for the index, which is also made from the requirements, and never from half a change."""
-    outdated: dg.AutomationCondition[Any] = Holds("made from other requirements", lambda: is_outdated(mirror))
+    outdated: dg.AutomationCondition[Any] = Holds(
+        "not made of what is there now", lambda: is_outdated(mirror)
+    )
     whole: dg.AutomationCondition[Any] = Holds(
         "every platform has what the requirements want", lambda: is_in_step(mirror)
     )
