@@ -183,9 +183,29 @@ class TestPublished:
             uv_lock([project("office", dependencies=[want("demo")]), locked("demo")])
         )
         bench.configure(ORBIT_PROJECT="shop:office")
-        told = self.answer(bench, capsys)
-        assert "/requirements/office-prod.txt" in told
-        assert "/pylock/office/uv.lock.toml" in told
+        first, office = self.answer(bench, capsys), self.answer(bench, capsys, "--project", "office")
+        assert "# What the lock of shop pins" in first
+        for told, name, other in ((first, "shop", "office"), (office, "office", "shop")):
+            assert f"/requirements/{name}-prod.txt" in told
+            assert f"/pylock/pylock.{name}-linux-x86_64.toml" in told
+            assert f"{other}-" not in told
+            assert "/pylock/pylock.linux-" not in told, "no installer takes two versions of one thing"
+        assert "/pylock/office/uv.lock.toml" in office
+        assert "uv.lock.toml" not in first, "the project is one of poetry"
+
+    def test_which_of_several_projects_is_meant_is_told(
+        self, bench: Workbench, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (bench.root / "office").mkdir()
+        (bench.root / "office/uv.lock").write_text(uv_lock([project("office")]))
+        bench.configure(ORBIT_PROJECT="shop:office")
+        self.answer(bench, capsys)
+        run = _runner(bench.config, capsys)
+        assert run("pip").err == "note: requirements and locks are those of shop; --project: office\n"
+        assert run("pip", "--project", "office").err == ""
+        done = run("pip", "--project", "bureau")
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: no project bureau is mirrored (projects: shop, office)\n"
 
     def test_of_another_url_only_what_works_there(
         self, bench: Workbench, capsys: pytest.CaptureFixture[str]
