@@ -183,15 +183,15 @@ class TestPublished:
             uv_lock([project("office", dependencies=[want("demo")]), locked("demo")])
         )
         bench.configure(ORBIT_PROJECT="shop:office")
-        first, office = self.answer(bench, capsys), self.answer(bench, capsys, "--project", "office")
-        assert "# What the lock of shop pins" in first
-        for told, name, other in ((first, "shop", "office"), (office, "office", "shop")):
-            assert f"/requirements/{name}-prod.txt" in told
-            assert f"/pylock/pylock.{name}-linux-x86_64.toml" in told
-            assert f"{other}-" not in told
-            assert "/pylock/pylock.linux-" not in told, "no installer takes two versions of one thing"
-        assert "/pylock/office/uv.lock.toml" in office
-        assert "uv.lock.toml" not in first, "the project is one of poetry"
+        of_first, of_office = self.answer(bench, capsys), self.answer(bench, capsys, "--project", "office")
+        assert "# What the lock of shop pins" in of_first
+        for text, name, other in ((of_first, "shop", "office"), (of_office, "office", "shop")):
+            assert f"/requirements/{name}-prod.txt" in text
+            assert f"/pylock/pylock.{name}-linux-x86_64.toml" in text
+            assert f"{other}-" not in text
+            assert "/pylock/pylock.linux-" not in text, "no installer takes two versions of one thing"
+        assert "/pylock/office/uv.lock.toml" in of_office
+        assert "uv.lock.toml" not in of_first, "the project is one of poetry"
 
     def test_which_of_several_projects_is_meant_is_told(
         self, bench: Workbench, capsys: pytest.CaptureFixture[str]
