@@ -166,12 +166,11 @@ def drift(call: Invocation, *, accepted: tuple[str, ...]) -> Answer:
     help="Say how the login is given (default: whether the mirror has tokens).",
 )
 @click.option("--file", metavar="NAME", help="Only what belongs into this file, without headings.")
+@click.option("--project", metavar="NAME", help="Whose lock, where there are several (default: the first).")
 @click.argument("client", type=click.Choice(CLIENTS))
-def client_config(
-    call: Invocation, *, client: str, url: str | None, private: bool | None, file: str | None
-) -> Answer:
+def client_config(call: Invocation, **asked: Any) -> Answer:
     """Print what CLIENT needs to use the mirror, to be copied or redirected."""
-    return client_commands.client_config_command(call, client=client, url=url, private=private, file=file)
+    return client_commands.client_config_command(call, client_commands.Asked(**asked))
 
 
 @_command("serve")

@@ -4,41 +4,51 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from mirror_pipeline import results
 from mirror_pipeline.commands import Answer, Invocation
+from mirror_pipeline.domain.client_documents import client_documents
 from mirror_pipeline.domain.snippets import Snippet, snippets
 from mirror_pipeline.domain.target import NOARCH
 from mirror_pipeline.errors import MirrorError, UsageError
-from mirror_pipeline.phases.relocation import uv_lock_keys
 from mirror_pipeline.phases.requirements import DOCUMENT as REQUIREMENTS
 from mirror_pipeline.phases.requirements import Requirements
 from mirror_pipeline.phases.tokens import is_private
 
 _SERVED = "http://127.0.0.1:8080"
 """Where ``serve`` listens if it is not told otherwise."""
-_PROD = "-prod.txt"
 
 
-def client_config_command(
-    call: Invocation, *, client: str, url: str | None, private: bool | None, file: str | None
-) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """For whom, and what of it. None is as the mirror is configured."""
+
+    client: str
+    url: str | None = None
+    private: bool | None = None
+    file: str | None = None
+    """Only what belongs into a file of that name."""
+    project: str | None = None
+
+
+def client_config_command(call: Invocation, asked: Asked) -> Answer:
     """Show what a client needs, as text that can be copied or redirected as it stands."""
     public_url = call.settings.cloud.public_url
-    base = _checked(url) if url else public_url or _SERVED
-    if not url and not public_url:
+    base = _checked(asked.url) if asked.url else public_url or _SERVED
+    if not asked.url and not public_url:
         call.progress.say(f"note: {base} is where 'serve' listens; --url or MIRROR_PUBLIC_URL names another")
-    guarded = is_private(call.settings) if private is None else private
-    found = snippets(client, base, private=guarded, **_published(call, absolute=base == public_url))
-    chosen = _chosen(found, file) if file else found
+    guarded = is_private(call.settings) if asked.private is None else asked.private
+    published = _published(call, asked.project, absolute=base == public_url)
+    found = snippets(asked.client, base, private=guarded, **published)
+    chosen = _chosen(found, asked.file) if asked.file else found
     if not call.json:
-        sys.stdout.write(_told(chosen, headed=file is None))
+        sys.stdout.write(_told(chosen, headed=asked.file is None))
     objects = [asdict(snippet) for snippet in chosen]
     return {
         "status": "ok",
-        "client": client,
+        "client": asked.client,
         "url": base,
         "private": guarded,
         "snippets": objects,
@@ -59,18 +69,21 @@ def _checked(url: str) -> str:
     return base.removesuffix("/simple")
 
 
-def _published(call: Invocation, *, absolute: bool) -> Mapping[str, str]:
+def _published(call: Invocation, project: str | None, *, absolute: bool) -> Mapping[str, str]:
     """Keys of what clients are led to. What is not known yet is called as a mirror of one project has it."""
     requirements = _requirements(call)
+    projects = [lock.project for lock in requirements.locks] if requirements else []
+    if project is not None and project not in projects:
+        known = f"projects: {', '.join(projects)}" if projects else "run 'mirror-pipeline refresh' first"
+        raise UsageError(f"no project {project} is mirrored", hint=known, projects=projects)
+    if project is None and len(projects) > 1:
+        others = ", ".join(projects[1:])
+        call.progress.say(f"note: requirements and locks are those of {projects[0]}; --project: {others}")
     if requirements is None:
         return {}
-    prod = sorted(key for key in requirements.texts if key.endswith(_PROD))
-    keys = {"requirements": prod[0]} if prod else {}
-    if absolute:
-        platform = next(name for name in call.settings.platforms if name != NOARCH)
-        uv_lock = next(iter(uv_lock_keys(requirements.locks)), "")
-        keys |= {"lock": f"pylock/pylock.{platform}.toml", "uv_lock": uv_lock}
-    return keys
+    platform = next(name for name in call.settings.platforms if name != NOARCH)
+    keys = client_documents(requirements.locks, platform, project or "")
+    return keys if absolute else {**keys, "lock": "", "uv_lock": ""}
 
 
 def _requirements(call: Invocation) -> Requirements | None:

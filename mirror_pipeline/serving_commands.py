@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mirror_pipeline.adapters.server import Extras
 
 _STDOUT = "-"
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def serve_command(call: Invocation, how: Serving) -> Answer:
         )
 
     def tell(url: str) -> None:
-        call.progress.say(f"serving {site} at {url}/simple/ (Ctrl-C ends it)")
+        everywhere = " and on every interface" if how.host in _EVERY_INTERFACE else ""
+        call.progress.say(f"serving {site} at {url}/simple/{everywhere} (Ctrl-C ends it)")
 
     with _extras(call, how) as extras:
         serve(site, how.host, how.port, tell, watched(call.settings), extras)

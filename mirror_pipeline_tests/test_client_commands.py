@@ -183,9 +183,29 @@ class TestPublished:
             uv_lock([project("office", dependencies=[want("demo")]), locked("demo")])
         )
         bench.configure(ORBIT_PROJECT="shop:office")
-        told = self.answer(bench, capsys)
-        assert "/requirements/office-prod.txt" in told
-        assert "/pylock/office/uv.lock.toml" in told
+        of_first, of_office = self.answer(bench, capsys), self.answer(bench, capsys, "--project", "office")
+        assert "# What the lock of shop pins" in of_first
+        for text, name, other in ((of_first, "shop", "office"), (of_office, "office", "shop")):
+            assert f"/requirements/{name}-prod.txt" in text
+            assert f"/pylock/pylock.{name}-linux-x86_64.toml" in text
+            assert f"{other}-" not in text
+            assert "/pylock/pylock.linux-" not in text, "no installer takes two versions of one thing"
+        assert "/pylock/office/uv.lock.toml" in of_office
+        assert "uv.lock.toml" not in of_first, "the project is one of poetry"
+
+    def test_which_of_several_projects_is_meant_is_told(
+        self, bench: Workbench, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (bench.root / "office").mkdir()
+        (bench.root / "office/uv.lock").write_text(uv_lock([project("office")]))
+        bench.configure(ORBIT_PROJECT="shop:office")
+        self.answer(bench, capsys)
+        run = _runner(bench.config, capsys)
+        assert run("pip").err == "note: requirements and locks are those of shop; --project: office\n"
+        assert run("pip", "--project", "office").err == ""
+        done = run("pip", "--project", "bureau")
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: no project bureau is mirrored (projects: shop, office)\n"
 
     def test_of_another_url_only_what_works_there(
         self, bench: Workbench, capsys: pytest.CaptureFixture[str]

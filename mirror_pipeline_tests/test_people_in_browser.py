@@ -66,7 +66,7 @@ class Visit:
 
     def listed(self) -> list[str]:
         """Projects that the list shows."""
-        return self.page.locator("#list > li:visible a").all_inner_texts()
+        return self.page.locator("#list > li:visible a").all_text_contents()
 
 
 Open = Callable[..., Visit]
@@ -168,6 +168,19 @@ def test_search_finds_while_one_types(visit: Open) -> None:
     field.press("Escape")
     assert len(here.listed()) == 33
     field.fill("native 2.0")
+    field.press("Enter")
+    here.page.wait_for_url("**/project/native/")
+
+
+def test_names_come_before_summaries(visit: Open) -> None:
+    here = visit()
+    field, before = here.page.get_by_label("Find a project"), here.listed()
+    field.fill("n")
+    found = here.listed()
+    assert (found[0], found[1], found[-2:]) == ("native", "many-project-0", ["alpha", "hostile"])
+    field.press("Escape")
+    assert here.listed() == before
+    field.fill("n")
     field.press("Enter")
     here.page.wait_for_url("**/project/native/")
 

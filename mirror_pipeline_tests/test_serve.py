@@ -55,6 +55,8 @@ class Serve(NamedTuple):
 
     process: subprocess.Popen[str]
     url: str
+    line: str
+    """What it said when it began."""
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Exit code, standard output and error, after a signal."""
@@ -81,7 +83,7 @@ def serve(mirror: Mirror, *options: str) -> Iterator[Serve]:
             line = process.stderr.readline()
             found = re.search(r" at (https?://\S+)/simple/ ", line)
             assert found, line + process.stderr.read()
-            yield Serve(process, found[1])
+            yield Serve(process, found[1], line)
         finally:
             process.kill()
 
@@ -465,3 +467,9 @@ def test_nor_does_one_that_is_encrypted(mirror: Mirror, tmp_path: Path) -> None:
             began = time.monotonic()
             assert server.end() == (0, "", "")
             assert time.monotonic() - began < 7
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
+def test_it_is_told_where_it_listens_on_every_interface(mirror: Mirror, host: str, told: bool) -> None:
+    with serve(mirror, "--host", host) as here:
+        assert ("/simple/ and on every interface (Ctrl-C ends it)" in here.line) == told

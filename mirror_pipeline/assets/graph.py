@@ -67,7 +67,7 @@ def code_versions(mirror: Mirror) -> dict[str, str]:
         REQUIREMENTS: _version(4, _asked_of_the_lock(mirror), *kept),
         WHEEL_PLAN: _version(2, (settings.platforms, tuple(map(str, pythons)), settings.policy), *kept),
         WHEELS: _version(3, (), *kept),
-        INDEX: _version(3, _shown(mirror, pythons), *kept),
+        INDEX: _version(4, _shown(mirror, pythons), *kept),
         S3_SYNC: _version(2, mirror.site.identity, *kept),
         VERIFICATION_REPORT: _version(2, mirror.site.identity, *kept),
         INFRASTRUCTURE: _version(1, _provisioned_for(mirror)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mirror_pipeline.domain.about import one_line
 from mirror_pipeline.domain.artifact import is_safe_file_name
+from mirror_pipeline.domain.client_documents import client_documents
 from mirror_pipeline.domain.file_words import bounds_in_words, pythons_in_words
 from mirror_pipeline.domain.lock import Lock
 from mirror_pipeline.domain.people_projects import ProjectView, size_in_words
@@ -116,6 +117,8 @@ class Front:
     coverage: Coverage
     requirement_files: tuple[str, ...]
     lock_files: tuple[str, ...]
+    named: Mapping[str, str]
+    """Which of these the snippets name: those of the first project."""
 
 
 def front_view(
@@ -131,6 +134,7 @@ def front_view(
     """Everything that the front page says; ``documents`` are the keys that are published beside the pages."""
     sizes = [item.size for item in held]
     keys = sorted(key for key in documents if is_safe_file_name(key.replace("/", "-")))
+    wanted = client_documents(locks, next(iter(coverage.platforms), ""))
     return Front(
         title=one_line(title, _MOST_TITLE) or title_of(locks),
         base=base or PLACEHOLDER,
@@ -142,28 +146,19 @@ def front_view(
         coverage=coverage,
         requirement_files=tuple(key for key in keys if key.endswith(".txt")),
         lock_files=tuple(key for key in keys if not key.endswith(".txt")),
+        named={what: key for what, key in wanted.items() if what == "project" or key in keys},
     )
 
 
 def client_views(front: Front, *, private: bool) -> tuple[Client, ...]:
-    """What to copy for each installer, with the requirements of production where there are such."""
-    wanted = sorted(front.requirement_files, key=lambda key: not key.endswith("-prod.txt"))
-    named = {"requirements": wanted[0]} if wanted else {}
-    if front.base != PLACEHOLDER:  # else locks name no URLs
-        named |= _locks_for_uv(front)
+    """What to copy for each installer, with the requirements of production."""
+    named = front.named
+    if front.base == PLACEHOLDER:  # locks name no URLs then
+        named = {what: key for what, key in named.items() if what not in ("lock", "uv_lock")}
     return tuple(
         Client(name, _CLIENTS.get(name, name), snippets(name, front.base, private=private, **named))
         for name in CLIENTS
     )
-
-
-def _locks_for_uv(front: Front) -> Mapping[str, str]:
-    """The lock of the first platform, and a relocated uv.lock, where there are such."""
-    platforms = [f"pylock/pylock.{name}.toml" for name in front.coverage.platforms]
-    return {
-        "lock": next((key for key in platforms if key in front.lock_files), ""),
-        "uv_lock": next((key for key in front.lock_files if key.endswith("/uv.lock.toml")), ""),
-    }
 
 
 def title_of(locks: Sequence[Lock]) -> str:

@@ -29,11 +29,15 @@ class Address:
     requirements: str
     lock: str
     uv_lock: str
+    project: str = ""
+    """Whose requirements and locks these are, where a mirror has several projects."""
 
     @classmethod
-    def of(cls, base: str, private: bool, requirements: str, lock: str, uv_lock: str) -> Address:
+    def of(
+        cls, base: str, private: bool, requirements: str, lock: str, uv_lock: str, project: str = ""
+    ) -> Address:
         """With what means something to TOML, YAML or a shell encoded, as a URL may have it."""
-        return cls(quote(base, safe=_AS_IT_IS), private, requirements, lock, uv_lock)
+        return cls(quote(base, safe=_AS_IT_IS), private, requirements, lock, uv_lock, project)
 
     @property
     def index(self) -> str:
@@ -44,6 +48,16 @@ class Address:
     def wanted(self) -> str:
         """The requirements file's URL."""
         return f"{self.base}/{self.requirements}"
+
+    @property
+    def pinned(self) -> str:
+        """What a command with the requirements installs, as a title."""
+        return f"What the lock {f'of {self.project} ' if self.project else ''}pins, with its hashes"
+
+    @property
+    def whose(self) -> str:
+        """The project that has a relocated uv.lock, as the beginning of a title."""
+        return f"The project {self.project}" if self.project else "A project whose lock is mirrored"
 
     @property
     def host(self) -> str:

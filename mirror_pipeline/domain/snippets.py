@@ -37,14 +37,16 @@ def snippets(
     requirements: str = "requirements-prod.txt",
     lock: str = "",
     uv_lock: str = "",
+    project: str = "",
 ) -> tuple[Snippet, ...]:
     """What ``client`` (one of ``CLIENTS``) needs for the mirror at ``base``, the most useful first.
 
     ``base`` has no slash at its end. ``requirements``, ``lock`` (PEP 751, for one platform) and ``uv_lock``
     are keys of what the mirror publishes; without the last two there are no snippets for them. Both name
-    files by URL, which takes a mirror that knows its own (``MIRROR_PUBLIC_URL``).
+    files by URL, which takes a mirror that knows its own (``MIRROR_PUBLIC_URL``). ``project`` is whose they
+    are, where a mirror has several.
     """
-    mirror = Address.of(base, private, requirements, lock, uv_lock)
+    mirror = Address.of(base, private, requirements, lock, uv_lock, project)
     return tuple(
         Snippet(client, title, language, file, text)
         for title, language, file, text in _WRITERS[client](mirror)
@@ -60,7 +62,7 @@ def _pip(mirror: Address) -> Iterator[Part]:
     """
     index, wanted = for_shell(mirror.index), for_shell(mirror.wanted)
     command = filled(text, index=index, trusted=trusted_option(mirror), wanted=wanted)
-    yield "What the lock pins, with its hashes", "bash", "", command
+    yield mirror.pinned, "bash", "", command
     trusted = f"trusted-host = {mirror.distrusted}" if mirror.distrusted else ""
     settings = filled("[global]\nindex-url = {index}\n{trusted}", index=mirror.index, trusted=trusted)
     yield "For always", "ini", "~/.config/pip/pip.conf", settings
@@ -76,7 +78,7 @@ def _uv(mirror: Address) -> Iterator[Part]:
     """
     if mirror.uv_lock:
         yield (
-            "A project whose lock is mirrored: the same lock, with the mirror's URLs",
+            f"{mirror.whose}: the same lock, with the mirror's URLs",
             "bash",
             "",
             _uv_lock(mirror),
@@ -89,7 +91,7 @@ def _uv(mirror: Address) -> Iterator[Part]:
             --require-hashes {wanted}
     """
     command = filled(text, index=for_shell(mirror.index), wanted=for_shell(mirror.wanted))
-    yield "What the lock pins, with its hashes", "bash", "", command
+    yield mirror.pinned, "bash", "", command
     if mirror.lock:
         text = f"uv pip sync {for_shell(f'{mirror.base}/{mirror.lock}')}\n"
         yield "All that is mirrored for a platform (PEP 751)", "bash", "", text

@@ -111,31 +111,49 @@
 
   function search(form) {
     var field = form.querySelector('input'), hits = document.getElementById('hits');
-    var items = all('#list > li'), texts = null, none = made('li', 'none', 'No project has that in its name or summary.');
+    var list = document.getElementById('list'), items = all('#list > li'), found = items, texts = null, names = null;
+    var none = made('li', 'none', 'No project has that in its name or summary.');
     none.hidden = true;
-    document.getElementById('list').appendChild(none);
+    list.appendChild(none);
 
     // Names are the same with -, _ and . in them (PEP 503).
     function plain(text) { return text.toLowerCase().replace(/[-_.]+/g, '-'); }
 
+    // 0: the name begins with what is typed; 1: the name has it; 2: the summary has it.
+    function rank(name, words) {
+      if (!words.every(function (word) { return name.indexOf(word) >= 0; })) { return 2; }
+      return words.length && name.indexOf(words[0]) === 0 ? 0 : 1;
+    }
+
     function filter() {
       texts = texts || items.map(function (item) { return plain(item.textContent); });
-      var words = plain(field.value).split(/\s+/).filter(Boolean), found = 0;
+      names = names || items.map(function (item) { return plain(item.querySelector('a').textContent); });
+      var words = plain(field.value).split(/\s+/).filter(Boolean), ranked = [[], [], []];
       items.forEach(function (item, place) {
         var hit = words.every(function (word) { return texts[place].indexOf(word) >= 0; });
         if (item.hidden === hit) { item.hidden = !hit; }
-        found += hit ? 1 : 0;
+        if (hit) { ranked[rank(names[place], words)].push(item); }
       });
-      none.hidden = found > 0;
+      found = [].concat.apply([], ranked);
+      inOrder(found);
+      none.hidden = found.length > 0;
       var total = items.length.toLocaleString('en') + (items.length === 1 ? ' project' : ' projects');
-      hits.textContent = words.length ? found.toLocaleString('en') + ' of ' + total : total;
+      hits.textContent = words.length ? found.length.toLocaleString('en') + ' of ' + total : total;
+    }
+
+    // Only what is not in its place already is moved.
+    function inOrder(wanted) {
+      var next = list.firstElementChild;
+      wanted.forEach(function (item) {
+        while (next && next.hidden) { next = next.nextElementSibling; }
+        if (item === next) { next = next.nextElementSibling; } else { list.insertBefore(item, next); }
+      });
     }
 
     form.hidden = false;
     form.addEventListener('submit', function (event) {  // Enter opens the first hit
       event.preventDefault();
-      var first = items.filter(function (item) { return !item.hidden; })[0];
-      if (first && field.value.trim()) { location.assign(first.querySelector('a').href); }
+      if (found.length && field.value.trim()) { location.assign(found[0].querySelector('a').href); }
     });
     field.addEventListener('input', filter);
     field.addEventListener('keydown', function (event) {

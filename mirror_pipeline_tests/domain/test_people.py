@@ -230,12 +230,28 @@ def front(base: str, *documents: str) -> Front:
 
 
 def test_every_client_is_told_of_the_production_requirements() -> None:
-    clients = client_views(
-        front("", "requirements/office-all.txt", "requirements/shop-prod.txt"), private=False
-    )
+    clients = client_views(front("", "requirements-all.txt", "requirements-prod.txt"), private=False)
     assert [client.name for client in clients] == list(CLIENTS)
-    assert f"{PLACEHOLDER}/requirements/shop-prod.txt" in clients[0].snippets[0].text
+    assert f"{PLACEHOLDER}/requirements-prod.txt" in clients[0].snippets[0].text
     assert all(client.snippets for client in clients)
+
+
+def test_of_several_projects_the_first_is_named_and_no_mixture() -> None:
+    locks, coverage = [lock("shop"), lock("office")], coverage_view(PLAN, [])
+    keys = [
+        *(f"requirements/{name}-{kind}.txt" for name in ("office", "shop") for kind in ("all", "prod")),
+        *(f"pylock/pylock.{name}linux-x86_64.toml" for name in ("", "office-", "shop-")),
+        *(f"pylock/{name}/uv.lock.toml" for name in ("office", "shop")),
+    ]
+    view = front_view("", "https://m.example", "", locks, [], [], coverage, keys)
+    assert view.named == {
+        "project": "shop",
+        "requirements": "requirements/shop-prod.txt",
+        "lock": "pylock/pylock.shop-linux-x86_64.toml",
+        "uv_lock": "pylock/shop/uv.lock.toml",
+    }
+    texts = [part.text for client in client_views(view, private=False) for part in client.snippets]
+    assert "office" not in "".join(texts)
 
 
 @pytest.mark.parametrize("base", ["", "https://m.example"])
