@@ -91,7 +91,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout. What stands in brackets is text, such as an extra or somebody's reason."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left", show_header=any(header))
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:

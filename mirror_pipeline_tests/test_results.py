@@ -30,3 +30,11 @@ def test_what_stands_in_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     assert "see [JIRA-1] and [/x]: numpy[extra]" in shown
     assert "of [a]" in shown
+
+
+@pytest.mark.parametrize(("header", "headed"), [(("", ""), False), (("name", ""), True)])
+def test_a_table_without_names_has_no_row_for_them(
+    capsys: pytest.CaptureFixture[str], header: tuple[str, str], headed: bool
+) -> None:
+    print_table("Mirror", header, [("gaps", "0")])
+    assert len(capsys.readouterr().out.splitlines()) == (6 if headed else 4)

@@ -27,8 +27,10 @@ def project_pages(front: Front) -> Iterator[tuple[str, bytes]]:
     """The page of every project: key → content."""
     page = _environment().get_template("project.html")
     common = {"root": "../../", "base": front.base, "title": front.title}
+    gaps = front.coverage.gaps
     for project in front.projects:
-        yield f"project/{project.name}/index.html", page.render(project=project, **common).encode()
+        text = page.render(project=project, gaps=gaps.get(project.name, ()), **common)
+        yield f"project/{project.name}/index.html", text.encode()
 
 
 def front_page(front: Front, clients: Sequence[Client], refreshed: datetime | None) -> bytes:

@@ -89,6 +89,15 @@ class Coverage:
         return sum(len(row.gaps) + len(row.absent) for row in self.rows)
 
     @property
+    def gaps(self) -> Mapping[str, Sequence[tuple[str, Gap]]]:
+        """By project: the platforms where it lacks a file, each with its gap."""
+        found: dict[str, list[tuple[str, Gap]]] = {}
+        for row in self.rows:
+            for gap in row.gaps:
+                found.setdefault(gap.project, []).append((row.platform, gap))
+        return found
+
+    @property
     def above(self) -> int:
         """Pins that need newer machines than the floor."""
         return sum(len(row.floors) for row in self.rows)

@@ -116,6 +116,13 @@ def test_what_upstream_says_of_a_project_as_a_whole_is_told() -> None:
         assert "archived" not in plain.text
 
 
+def test_a_project_s_page_tells_its_gaps_and_no_other_s() -> None:
+    view = front_of(held("shop-1.0-py3-none-any.whl"), held("beta-1.0-py3-none-any.whl", project="beta"))
+    beta, shop = pages_of(view)[-2:]
+    assert "1 on windows-amd64, Python 3.12: source only" in shop.text
+    assert "Lacking" not in beta.text
+
+
 def test_provenance_is_linked_where_it_is_published() -> None:
     with_it = held("shop-1.0+a-py3-none-any.whl", "1.0+a", provenance="0" * 64)
     _, page = pages_of(front_of(with_it))
